@@ -1,0 +1,155 @@
+"""Every error this package raises on purpose.
+
+DurableError
+├── ConfigurationError          host.json, settings, hub or connection are wrong
+│   ├── HubInUseError           another app owns this task hub
+│   └── DefinitionError         a decorated function cannot be registered
+├── InvalidRequestError         an argument cannot be accepted (also a ValueError)
+│   ├── InvalidInstanceIdError
+│   ├── PayloadError            not serialisable, or over the limit
+│   └── UnknownFunctionError    no such orchestrator or activity in this app
+├── InstanceNotFoundError
+├── InstanceExistsError         the instance id is in use
+├── InstanceFinishedError       the instance no longer takes part
+├── TaskFailedError             what an orchestrator catches
+│   ├── ActivityFailedError
+│   └── SubOrchestrationFailedError
+├── NotDurableError             an orchestrator awaited something that replay cannot repeat
+├── NonDeterminismError         replay took another path than history
+└── StorageError
+    ├── RowExists, RowMissing, RowChanged
+    ├── MessageGone
+    ├── ContainerMissing
+    ├── Throttled
+    ├── AccessDenied
+    └── AmbiguousAnswer
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from durable.model.failure import FailureDetails
+
+
+class DurableError(Exception):
+    """Base of everything below."""
+
+
+class ConfigurationError(DurableError):
+    """The message names the file or setting, what is wrong, and what to write instead."""
+
+
+class HubInUseError(ConfigurationError):
+    """The hub belongs to another app; two apps on one hub would take each other's work."""
+
+
+class DefinitionError(ConfigurationError):
+    """A function was decorated in a way that cannot work; raised while the app is imported."""
+
+
+class InvalidRequestError(DurableError, ValueError):
+    """The caller's input is refused before anything is written."""
+
+
+class InvalidInstanceIdError(InvalidRequestError):
+    """See `durable.model.instance.check_instance_id` for what an id may hold."""
+
+
+class PayloadError(InvalidRequestError):
+    """An input or output that cannot be stored: no JSON form, or larger than the limit."""
+
+
+class UnknownFunctionError(InvalidRequestError):
+    """The app has no orchestrator, activity or other function of that name."""
+
+
+class InstanceNotFoundError(DurableError):
+    """No instance of that id; raised by the client's operations on one instance."""
+
+
+class InstanceExistsError(DurableError):
+    """A start met an unfinished instance of the same id."""
+
+
+class InstanceFinishedError(DurableError):
+    """An event, suspend, resume or terminate met an instance that has ended."""
+
+
+class TaskFailedError(DurableError):
+    """A durable task failed. `details` has type, message, stack and cause."""
+
+    def __init__(self, message: str, details: FailureDetails) -> None:
+        super().__init__(message)
+        self.details = details
+
+    @property
+    def failure(self) -> FailureDetails:
+        """The same as `details`."""
+        return self.details
+
+
+class ActivityFailedError(TaskFailedError):
+    """An activity raised, and its retries (if any) are used up."""
+
+
+class SubOrchestrationFailedError(TaskFailedError):
+    """A child orchestration failed, was terminated, or could not be created."""
+
+
+class NotDurableError(DurableError):
+    """Orchestrator code awaited something other than a durable task."""
+
+
+class NonDeterminismError(DurableError):
+    """Replay of an orchestrator differs from its stored history: the code was changed, or it
+    depends on something that is not recorded. The instance is Stuck until the code fits again."""
+
+
+class StorageError(DurableError):
+    """Base of what `durable.ports` may raise."""
+
+
+class TransactionError(StorageError):
+    """An operation of a transaction was refused; none was applied."""
+
+    def __init__(self, message: str = "", *, index: int = 0) -> None:
+        super().__init__(message or type(self).__name__)
+        self.index = index
+
+
+class RowExists(TransactionError):
+    """Insert of a key that is taken (409)."""
+
+
+class RowMissing(TransactionError):
+    """Replace, Merge or Delete of an absent row (404)."""
+
+
+class RowChanged(TransactionError):
+    """The row's etag is not the expected one (412)."""
+
+
+class MessageGone(StorageError):
+    """The receipt is stale: the message was deleted, or someone else holds it."""
+
+
+class ContainerMissing(StorageError):
+    """The table or queue is not there, or is being deleted."""
+
+
+class Throttled(StorageError):
+    """The service is busy; nothing was applied. `retry_after` is in seconds."""
+
+    def __init__(self, message: str = "", *, retry_after: float = 1.0) -> None:
+        super().__init__(message or "the storage service is busy")
+        self.retry_after = retry_after
+
+
+class AccessDenied(StorageError):
+    """The credentials are refused for this operation."""
+
+
+class AmbiguousAnswer(StorageError):
+    """No usable answer came; the call may have taken effect."""
