@@ -1,0 +1,539 @@
+"""Start, watch and steer orchestrations from outside."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+from durable.codec import encode
+from durable.errors import (
+    AmbiguousAnswer,
+    InstanceExistsError,
+    InstanceFinishedError,
+    InstanceNotFoundError,
+    InvalidRequestError,
+    MessageGone,
+    PayloadError,
+    RowChanged,
+    RowExists,
+    RowMissing,
+    Throttled,
+)
+from durable.hub.hub import Hub
+from durable.hub.keys import newest_first
+from durable.hub.messages import Doorbell
+from durable.hub.payloads import Spill
+from durable.hub.rows import PURGING, Head
+from durable.model.events import (
+    Arrival,
+    Event,
+    EventRaised,
+    ExecutionResumed,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    Signal,
+)
+from durable.model.functions import Registry, name_of
+from durable.model.instance import (
+    InstanceStatus,
+    OrchestrationRuntimeStatus,
+    check_instance_id,
+)
+
+if TYPE_CHECKING:
+    import azure.functions as func
+
+T = TypeVar("T")
+
+MAX_PAYLOAD = 16 * 1024 * 1024
+IfExists = Literal["replace", "skip", "error"]
+
+
+class Ringer(Protocol):
+    """How a client makes sure that an instance is looked at."""
+
+    async def ring(self, instance_id: str) -> None:
+        """Returns once a message or a running process stands for the instance's next turn."""
+        ...
+
+    async def start(self, head: Head, spill: Spill, over: Head | None) -> Head:
+        """Write the head of a new incarnation and see that it begins; errors as for
+        `Instances.create`."""
+        ...
+
+    async def wait(self, instance_id: str, seconds: float) -> None:
+        """Return after `seconds`, or sooner when the instance may have ended."""
+        ...
+
+
+class QueueRinger:
+    """Rings through the control queue, for processes that run no orchestrations."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def ring(self, instance_id: str) -> None:
+        """Send a doorbell that is visible at once; repeated until the queue took it."""
+        queue = self._hub.names.control_queue(instance_id)
+        body = Doorbell(instance_id).encode()
+        await repeat(self._hub, lambda: self._hub.storage.queues.send(queue, body))
+
+    async def start(self, head: Head, spill: Spill, over: Head | None) -> Head:
+        """Write the head, then ring."""
+        created = await self._hub.instances.create(head, spill, over=over)
+        await self.ring(head.instance_id)
+        return created
+
+    async def wait(self, instance_id: str, seconds: float) -> None:
+        """Sleep."""
+        await self._hub.storage.clock.sleep(seconds)
+
+
+class Links(Protocol):
+    """Makes the management URLs of an instance."""
+
+    def payload(self, instance_id: str) -> dict[str, str]:
+        """`id`, `statusQueryGetUri`, `sendEventPostUri`, …, as Durable Functions names them."""
+        ...
+
+
+async def repeat(hub: Hub, call: Callable[[], Awaitable[T]], *, attempts: int = 6) -> T:
+    """Repeat a call that is safe to repeat, while its answer is ambiguous or the service busy."""
+    for attempt in range(1, attempts + 1):
+        try:
+            return await call()
+        except (AmbiguousAnswer, Throttled):
+            if attempt == attempts:
+                raise
+            await hub.storage.clock.sleep(min(0.1 * 2**attempt, 3.0))
+    raise AssertionError("unreachable")
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeHistoryResult:
+    """How many instances were deleted."""
+
+    instances_deleted: int
+
+
+class DurableOrchestrationClient:
+    """All operations are safe to repeat, and are repeated here where an answer was lost."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        ringer: Ringer | None = None,
+        registry: Registry | None = None,
+        links: Links | None = None,
+        max_payload: int = MAX_PAYLOAD,
+    ) -> None:
+        """`registry` lets `start_new` refuse names that the app does not have; `links` is needed
+        for the methods that answer with management URLs."""
+        self._hub = hub
+        self._ringer = ringer or QueueRinger(hub)
+        self._registry = registry
+        self._links = links
+        self._max_payload = max_payload
+
+    # ---- starting ----
+
+    async def start_new(
+        self,
+        orchestration_function_name: str | Callable[..., Any],
+        instance_id: str | None = None,
+        client_input: object = None,
+        version: str | None = None,
+        *,
+        if_exists: IfExists = "replace",
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Start an orchestration and return its instance id, a random one unless given.
+
+        An unfinished instance of the same id raises InstanceExistsError, or is left as it is
+        with `if_exists="skip"`. A finished one is replaced, or with "error" or "skip" treated
+        like an unfinished one. Returns once the start is stored and will be carried out.
+        """
+        name = name_of(orchestration_function_name)
+        if self._registry is not None:
+            self._registry.orchestrator(name)
+        instance_id = secrets.token_hex(16) if instance_id is None else instance_id
+        check_instance_id(instance_id)
+        text = self._payload(client_input, "the input")
+        return await self._start(name, instance_id, text, version, dict(tags or {}), if_exists)
+
+    async def _start(
+        self,
+        name: str,
+        instance_id: str,
+        text: str | None,
+        version: str | None,
+        tags: dict[str, str],
+        if_exists: IfExists,
+    ) -> str:
+        hub = self._hub
+        incarnation = secrets.token_hex(8)
+        spill = Spill(incarnation, secrets.token_hex(8))
+        head = Head(
+            instance_id=instance_id,
+            name=name,
+            incarnation=incarnation,
+            execution_id=secrets.token_hex(16),
+            status=OrchestrationRuntimeStatus.PENDING,
+            created=hub.storage.clock.now(),
+            version=version,
+            input=spill.payload(text),
+            tags=tags,
+        )
+        row = newest_first(head.created, instance_id)
+        await repeat(hub, lambda: hub.projection.announce(head))
+        over: Head | None = None
+        while True:
+            try:
+                await repeat(hub, lambda: self._ringer.start(head, spill, over))  # noqa: B023
+                return instance_id
+            except (RowExists, RowChanged, RowMissing):
+                existing = await self._head_or_none(instance_id)
+            if existing is not None and existing.incarnation == incarnation:
+                await self._ringer.ring(instance_id)
+                return instance_id
+            if existing is None:
+                over = None
+                continue
+            if not existing.is_terminal or if_exists != "replace":
+                await hub.projection.withdraw(row)
+                await hub.instances.delete_rows(instance_id, [r.key for r in spill.rows])
+                if if_exists == "skip":
+                    await self._ringer.ring(instance_id)
+                    return instance_id
+                raise InstanceExistsError(
+                    f"an instance {instance_id!r} exists and is {existing.runtime_status}"
+                )
+            over = await self._quiet(existing)
+            stale = (over.incarnation, newest_first(over.created, instance_id))
+            head = replace(head, stale=(*over.stale, stale))
+
+    # ---- looking ----
+
+    async def get_status(
+        self, instance_id: str, *, show_input: bool = True
+    ) -> InstanceStatus | None:
+        """The instance as it is now; None if there is none."""
+        head = await self._head_or_none(check_instance_id(instance_id))
+        return None if head is None else await self._status(head, show_input)
+
+    async def _status(self, head: Head, show_input: bool) -> InstanceStatus:
+        text = self._hub.instances.text
+        where = head.instance_id, head.incarnation
+        return InstanceStatus(
+            instance_id=head.instance_id,
+            name=head.name,
+            runtime_status=head.runtime_status,
+            created_time=head.created,
+            last_updated_time=head.time or head.created,
+            execution_id=head.execution_id,
+            version=head.version,
+            input=await text(*where, head.input) if show_input else None,
+            output=await text(*where, head.output),
+            custom_status=await text(*where, head.custom_status),
+            failure=head.failure,
+            parent_instance_id=head.parent.instance_id if head.parent else None,
+            tags=head.tags,
+        )
+
+    async def get_history(self, instance_id: str) -> list[tuple[datetime, Event]]:
+        """The current generation's events with the time of their turn, oldest first, payloads
+        of up to 16,000 characters as text and longer ones by reference. Raises
+        InstanceNotFoundError."""
+        head = await self._head(instance_id)
+        turns = await self._hub.instances.history(head)
+        return [(stored.turn.time, event) for stored in turns for event in stored.turn.events]
+
+    async def list_instances(
+        self,
+        *,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Collection[OrchestrationRuntimeStatus] = (),
+        name: str | None = None,
+        instance_id_prefix: str = "",
+        show_input: bool = True,
+    ) -> AsyncIterator[InstanceStatus]:
+        """All instances that match, newest first, read page by page as they are asked for."""
+        token: str | None = None
+        while True:
+            page, token = await self.list_page(
+                created_time_from=created_time_from,
+                created_time_to=created_time_to,
+                runtime_status=runtime_status,
+                name=name,
+                instance_id_prefix=instance_id_prefix,
+                show_input=show_input,
+                token=token,
+            )
+            for status in page:
+                yield status
+            if token is None:
+                return
+
+    async def list_page(
+        self,
+        *,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Collection[OrchestrationRuntimeStatus] = (),
+        name: str | None = None,
+        instance_id_prefix: str = "",
+        show_input: bool = True,
+        top: int = 100,
+        token: str | None = None,
+    ) -> tuple[list[InstanceStatus], str | None]:
+        """At most `top` (1 to 1,000) instances that match, newest first, and the token of the
+        next page. A page may hold fewer, or none, and still have a next one."""
+        if not 1 <= top <= 1000:
+            raise InvalidRequestError(f"top must be between 1 and 1000, not {top}")
+        rows, token = await self._hub.projection.page(
+            created_from=_utc(created_time_from),
+            created_to=_utc(created_time_to),
+            statuses=runtime_status,
+            name=name,
+            prefix=instance_id_prefix,
+            limit=top,
+            token=token,
+        )
+        heads = [await self._hub.instances.head(row.instance_id) for row in rows]
+        return [
+            await self._status(head, show_input)
+            for head, row in zip(heads, rows, strict=True)
+            if head is not None
+            and head.incarnation == row.incarnation
+            and (not runtime_status or head.runtime_status in runtime_status)
+        ], token
+
+    async def wait_for_completion(
+        self, instance_id: str, timeout: timedelta | float | None = None
+    ) -> InstanceStatus:
+        """Wait until the instance has ended. Raises TimeoutError after `timeout` (seconds or a
+        timedelta), InstanceNotFoundError if there is no such instance."""
+        clock = self._hub.storage.clock
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        until = None if seconds is None else clock.monotonic() + seconds
+        pause = 0.02
+        while True:
+            head = await self._head(instance_id)
+            if head.is_terminal:
+                return await self._status(head, True)
+            left = pause if until is None else min(pause, until - clock.monotonic())
+            if left <= 0:
+                raise TimeoutError(
+                    f"instance {instance_id!r} is still {head.runtime_status} after {seconds} s"
+                )
+            await self._ringer.wait(instance_id, left)
+            pause = min(pause * 1.5, 1.0)
+
+    # ---- steering ----
+
+    async def raise_event(
+        self, instance_id: str, event_name: str, event_data: object = None
+    ) -> None:
+        """Give an event to an instance. Once this returns, the event is stored and will be
+        seen. Raises InstanceNotFoundError or InstanceFinishedError."""
+        if not isinstance(event_name, str) or not event_name:
+            raise InvalidRequestError("raise_event needs the event's name")
+        text = self._payload(event_data, "the event's data")
+        await self._signal(instance_id, lambda i: EventRaised(event_name, i, text))
+
+    async def terminate(self, instance_id: str, reason: str = "", *, recurse: bool = False) -> None:
+        """End an instance without giving its code another turn; with `recurse` its unfinished
+        sub-orchestrations too. Running activities are not stopped. Raises as `raise_event`."""
+        await self._signal(instance_id, lambda i: ExecutionTerminated(i, reason, recurse))
+
+    async def suspend(self, instance_id: str, reason: str = "") -> None:
+        """Let the instance's code rest; what arrives is kept. Raises as `raise_event`."""
+        await self._signal(instance_id, lambda i: ExecutionSuspended(i, reason))
+
+    async def resume(self, instance_id: str, reason: str = "") -> None:
+        """Go on with a suspended instance, or try a Stuck one again. Raises as `raise_event`."""
+        await self._signal(instance_id, lambda i: ExecutionResumed(i, reason))
+
+    async def _signal(self, instance_id: str, make: Callable[[str], Signal]) -> None:
+        head = await self._head(instance_id)
+        arrival = Arrival(make(secrets.token_hex(16)))
+        message, nonce = arrival.event.message_id, secrets.token_hex(8)  # type: ignore[union-attr]
+        accepted = not head.is_terminal and await repeat(
+            self._hub,
+            lambda: self._hub.instances.deliver(
+                instance_id, head.incarnation, message, arrival, nonce=nonce
+            ),
+        )
+        if not accepted:
+            status = (await self._head(instance_id)).runtime_status
+            raise InstanceFinishedError(f"instance {instance_id!r} has ended: it is {status}")
+        await self._ringer.ring(instance_id)
+
+    async def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
+        """Start again with the same function and input, as a new instance or in place of the
+        finished one. Returns the id; raises InstanceNotFoundError, InstanceExistsError."""
+        head = await self._head(instance_id)
+        text = await self._hub.instances.text(instance_id, head.incarnation, head.input)
+        target = secrets.token_hex(16) if restart_with_new_instance_id else instance_id
+        return await self._start(head.name, target, text, head.version, head.tags, "replace")
+
+    # ---- purging ----
+
+    async def purge_instance_history(self, instance_id: str) -> PurgeHistoryResult:
+        """Delete everything of a finished instance; one that is not finished is left alone and
+        counts 0. Raises InstanceNotFoundError."""
+        head = await self._head(instance_id)
+        if not head.is_terminal:
+            return PurgeHistoryResult(0)
+        await self._purge(head)
+        return PurgeHistoryResult(1)
+
+    async def purge_instance_history_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Collection[OrchestrationRuntimeStatus] = (),
+    ) -> PurgeHistoryResult:
+        """Delete all finished instances that match."""
+        count, token = 0, None
+        while True:
+            rows, token = await self._hub.projection.page(
+                created_from=_utc(created_time_from),
+                created_to=_utc(created_time_to),
+                statuses=runtime_status,
+                token=token,
+            )
+            for row in rows:
+                head = await self._head_or_none(row.instance_id)
+                if head is not None and head.is_terminal and head.incarnation == row.incarnation:
+                    await self._purge(head)
+                    count += 1
+            if token is None:
+                return PurgeHistoryResult(count)
+
+    async def _purge(self, head: Head) -> None:
+        hub = self._hub
+        queue = hub.names.control_queue(head.instance_id)
+        head = await self._quiet(head)
+        # a hidden doorbell first: should this process die half-way, a worker finishes the purge
+        bell = Doorbell(head.instance_id, guard=True).encode()
+        guard = await hub.storage.queues.send(queue, bell, delay=20)
+        try:
+            if head.status != PURGING:
+                head = await hub.instances.update(replace(head, status=PURGING))
+            await purge(hub, head)
+        except (RowChanged, RowMissing):
+            # someone else restarted or purged it at the same moment
+            pass
+        try:
+            await hub.storage.queues.delete(queue, guard)
+        except MessageGone:
+            pass
+
+    async def _quiet(self, head: Head) -> Head:
+        """Wait until a finished instance has sent all it had to send."""
+        attempts = 0
+        while head.holdings:
+            attempts += 1
+            if attempts > 50:
+                raise InstanceExistsError(
+                    f"instance {head.instance_id!r} has ended, but its last messages are not out "
+                    "yet; try again in a minute"
+                )
+            if attempts % 10 == 3:
+                await self._ringer.ring(head.instance_id)
+            await self._hub.storage.clock.sleep(0.1)
+            head = await self._head(head.instance_id)
+        return head
+
+    # ---- answers with links ----
+
+    def create_http_management_payload(
+        self, req: func.HttpRequest | str, instance_id: str | None = None
+    ) -> dict[str, str]:
+        """The management URLs of an instance; `req` is there for compatibility and not used."""
+        instance_id = instance_id if instance_id is not None else str(req)
+        if self._links is None:
+            raise InvalidRequestError("this client was made without management links")
+        return self._links.payload(check_instance_id(instance_id))
+
+    def get_client_response_links(
+        self, req: func.HttpRequest | None, instance_id: str
+    ) -> dict[str, str]:
+        """The same as `create_http_management_payload`."""
+        return self.create_http_management_payload(instance_id)
+
+    def create_check_status_response(
+        self, req: func.HttpRequest | None, instance_id: str
+    ) -> func.HttpResponse:
+        """202 with the management URLs, Location and Retry-After."""
+        import azure.functions as func
+
+        payload = self.create_http_management_payload(instance_id)
+        return func.HttpResponse(
+            encode(payload),
+            status_code=202,
+            mimetype="application/json",
+            headers={"Location": payload["statusQueryGetUri"], "Retry-After": "10"},
+        )
+
+    async def wait_for_completion_or_create_check_status_response(
+        self,
+        req: func.HttpRequest | None,
+        instance_id: str,
+        timeout_in_milliseconds: int = 10_000,
+        retry_interval_in_milliseconds: int = 1000,
+    ) -> func.HttpResponse:
+        """The output (200), the failure (500) or, when it takes longer, the status links (202)."""
+        import azure.functions as func
+
+        try:
+            status = await self.wait_for_completion(instance_id, timeout_in_milliseconds / 1000)
+        except TimeoutError:
+            return self.create_check_status_response(req, instance_id)
+        if status.runtime_status is OrchestrationRuntimeStatus.COMPLETED:
+            body, code = status.output or "null", 200
+        elif status.runtime_status is OrchestrationRuntimeStatus.FAILED:
+            body, code = encode({"error": str(status.failure)}), 500
+        else:
+            body, code = encode({"runtimeStatus": str(status.runtime_status)}), 200
+        return func.HttpResponse(body, status_code=code, mimetype="application/json")
+
+    # ---- helpers ----
+
+    async def _head_or_none(self, instance_id: str) -> Head | None:
+        return await repeat(self._hub, lambda: self._hub.instances.head(instance_id))
+
+    async def _head(self, instance_id: str) -> Head:
+        head = await self._head_or_none(check_instance_id(instance_id))
+        if head is None:
+            raise InstanceNotFoundError(f"there is no instance {instance_id!r}")
+        return head
+
+    def _payload(self, value: object, what: str) -> str | None:
+        text = encode(value) if value is not None else None
+        if text is not None and len(text) > self._max_payload:
+            raise PayloadError(
+                f"{what} has {len(text):,} bytes as JSON; at most {self._max_payload:,} are "
+                "allowed (extensions.durableTask.maxPayloadBytes in host.json)"
+            )
+        return text
+
+
+async def purge(hub: Hub, head: Head) -> None:
+    """Delete all of an instance that is marked Purging: rows, projection, the head last.
+    Raises RowChanged or RowMissing if another finished it first."""
+    await hub.instances.delete_all_but_head(head.instance_id)
+    for _, key in head.stale:
+        await hub.projection.withdraw(key)
+    await hub.projection.withdraw(newest_first(head.created, head.instance_id))
+    await hub.instances.delete_head(head)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

@@ -1,0 +1,346 @@
+"""What an orchestrator is given: the durable operations, and time and ids that replay repeats."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from durable.codec import decode, encode, return_annotation_of
+from durable.engine.tasks import (
+    DurableTask,
+    MappedTask,
+    PayloadTask,
+    TimerTask,
+    WhenAll,
+    WhenAny,
+    when_all,
+    when_any,
+)
+from durable.errors import InvalidRequestError
+from durable.model.events import (
+    ContinueAsNew,
+    EventSent,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+)
+from durable.model.functions import name_of, user_function
+from durable.model.instance import check_instance_id
+from durable.model.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from durable.engine.decider import Decider
+
+R = TypeVar("R")
+
+
+class DurableOrchestrationContext:
+    """The only way from an orchestrator to the world.
+
+    Everything it offers gives the same answers when the orchestrator is run again over its
+    history. Methods that start something return a task at once; awaiting is up to the caller.
+    """
+
+    def __init__(self, decider: Decider) -> None:
+        self._decider = decider
+
+    # ---- who and when ----
+
+    @property
+    def instance_id(self) -> str:
+        """The id of this instance."""
+        return self._decider.instance_id
+
+    @property
+    def name(self) -> str:
+        """The orchestrator's registered name."""
+        return self._decider.definition.name
+
+    @property
+    def version(self) -> str | None:
+        """The version the instance was started with, for branching."""
+        return self._decider.version
+
+    @property
+    def parent_instance_id(self) -> str | None:
+        """The instance that awaits this one, if it is a sub-orchestration."""
+        parent = self._decider.parent
+        return parent.instance_id if parent else None
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the code is being run over history, so that nothing it does is new."""
+        return self._decider.replaying
+
+    @property
+    def current_utc_datetime(self) -> datetime:
+        """The storage service's time when the running turn began; use it instead of
+        `datetime.now`."""
+        return self._decider.time
+
+    @property
+    def custom_status(self) -> Any:
+        """What `set_custom_status` set last."""
+        return decode(self._decider.custom_status)
+
+    @property
+    def will_continue_as_new(self) -> bool:
+        """Whether `continue_as_new` was called."""
+        return self._decider.continuing is not None
+
+    def get_input(self, expected_type: Any = None) -> Any:
+        """The input, as plain JSON or as `expected_type` (a dataclass, a pydantic model, any
+        annotation). Raises PayloadError when it does not fit."""
+        return decode(self._decider.input, expected_type)
+
+    def new_uuid(self) -> str:
+        """A UUID that is the same in each replay, and no other's."""
+        return str(self.new_guid())
+
+    def new_guid(self) -> UUID:
+        """As `new_uuid`, as a UUID object."""
+        decider = self._decider
+        decider.uuids += 1
+        return uuid5(NAMESPACE_OID, f"{decider.execution_id}/{decider.uuids}")
+
+    def create_replay_safe_logger(self, logger: logging.Logger) -> logging.LoggerAdapter[Any]:
+        """The logger, silent while history is replayed; records carry `instance_id`."""
+        return _ReplaySafeLogger(logger, self)
+
+    def set_custom_status(self, status: object) -> None:
+        """Show a JSON value in the instance's status; stored with the next commit."""
+        self._decider.custom_status = encode(status)
+
+    # ---- work ----
+
+    @overload
+    def call_activity(
+        self,
+        name: Callable[..., Awaitable[R]],
+        input_: object = None,
+        *,
+        retry: RetryPolicy | None = None,
+    ) -> DurableTask[R]: ...
+    @overload
+    def call_activity(
+        self,
+        name: Callable[..., R],
+        input_: object = None,
+        *,
+        retry: RetryPolicy | None = None,
+    ) -> DurableTask[R]: ...
+    @overload
+    def call_activity(
+        self,
+        name: str,
+        input_: object = None,
+        *,
+        retry: RetryPolicy | None = None,
+        expected_type: Any = None,
+    ) -> DurableTask[Any]: ...
+    def call_activity(
+        self,
+        name: Any,
+        input_: object = None,
+        *,
+        retry: RetryPolicy | None = None,
+        expected_type: Any = None,
+    ) -> DurableTask[Any]:
+        """Run an activity, given by name or as the decorated function.
+
+        The result has the function's return annotation, or `expected_type`. An activity that
+        raises makes the task fail with ActivityFailedError, after the retries of `retry`.
+        """
+        decider, activity, payload = self._decider, name_of(name), encode(input_)
+        expected = expected_type if expected_type is not None else _result_type(name)
+        first: int | None = None
+
+        def attempt(number: int) -> DurableTask[Any]:
+            nonlocal first
+            task: PayloadTask[Any] = PayloadTask(expected)
+            task_id = decider.new_id()
+            first = task_id if first is None else first
+            decider.track(task_id, activity, task)
+            decider.decide(TaskScheduled(task_id, activity, payload, first, number))
+            return task
+
+        return self._with_retry(attempt, retry)
+
+    def call_sub_orchestrator(
+        self,
+        name: Any,
+        input_: object = None,
+        instance_id: str | None = None,
+        version: str | None = None,
+        expected_type: Any = None,
+        *,
+        retry: RetryPolicy | None = None,
+    ) -> DurableTask[Any]:
+        """Run another orchestrator as an instance of its own and await its output.
+
+        Without `instance_id` the child's id derives from this execution and the task. A child
+        that fails or is terminated fails the task with SubOrchestrationFailedError.
+        """
+        decider, orchestrator, payload = self._decider, name_of(name), encode(input_)
+        if instance_id is not None:
+            check_instance_id(instance_id)
+        expected = expected_type if expected_type is not None else _result_type(name)
+
+        def attempt(number: int) -> DurableTask[Any]:
+            task: PayloadTask[Any] = PayloadTask(expected)
+            task_id = decider.new_id()
+            child = instance_id or f"{decider.execution_id}:{task_id:04x}"
+            decider.track(task_id, orchestrator, task)
+            decider.decide(
+                SubOrchestrationInstanceCreated(task_id, orchestrator, child, payload, version)
+            )
+            return task
+
+        return self._with_retry(attempt, retry)
+
+    def create_timer(self, fire_at: datetime | timedelta) -> TimerTask:
+        """A timer that fires at a time (a naive one is taken as UTC) or after a duration, of
+        any length. It survives restarts; `cancel()` stops it."""
+        decider = self._decider
+        if isinstance(fire_at, timedelta):
+            try:
+                due = decider.time + fire_at
+            except OverflowError:
+                raise InvalidRequestError(
+                    f"a timer of {fire_at} ends after the year 9999"
+                ) from None
+        elif isinstance(fire_at, datetime):
+            due = fire_at if fire_at.tzinfo else fire_at.replace(tzinfo=UTC)
+            due = due.astimezone(UTC)
+        else:
+            raise InvalidRequestError(
+                f"create_timer takes a datetime or a timedelta, not {type(fire_at).__name__}"
+            )
+        task_id = decider.new_id()
+
+        def cancel() -> None:
+            decider.forget(task_id)
+            decider.decide(TimerCanceled(task_id))
+
+        timer = TimerTask(cancel)
+        decider.track(task_id, "timer", timer)
+        decider.decide(TimerCreated(task_id, due))
+        return timer
+
+    def wait_for_external_event(
+        self, name: str, expected_type: Any = None, *, timeout: timedelta | datetime | None = None
+    ) -> DurableTask[Any]:
+        """The next event of that name (in any case), buffered ones first.
+
+        With `timeout` the task fails with TimeoutError when none came in time; an event that
+        comes later is left to the next waiter.
+        """
+        if not isinstance(name, str) or not name:
+            raise InvalidRequestError("wait_for_external_event needs the event's name")
+        decider = self._decider
+        event: PayloadTask[Any] = PayloadTask(expected_type)
+        decider.wait_for_event(name, event)
+        if timeout is None or event.is_completed:
+            return event
+        timer = self.create_timer(timeout)
+
+        def settle(outer: MappedTask[Any], first: DurableTask[Any]) -> None:
+            if first.get_result() is timer:
+                decider.stop_waiting(name, event)
+                outer.fail(TimeoutError(f"no event {name!r} came within {timeout}"))
+                return
+            timer.cancel()
+            error = event.get_exception()
+            if error is None:
+                outer.complete(event.get_result())
+            else:
+                outer.fail(error)
+
+        return MappedTask(when_any([event, timer]), settle)
+
+    def send_event(self, instance_id: str, name: str, data: object = None) -> None:
+        """Raise an event in another instance, once this turn is committed. One that has ended
+        or does not exist ignores it."""
+        check_instance_id(instance_id)
+        decider = self._decider
+        decider.decide(EventSent(decider.new_id(), instance_id, name, encode(data)))
+
+    # ---- several tasks, and the end ----
+
+    def when_all(self, tasks: Sequence[DurableTask[Any]]) -> WhenAll:
+        """Wait for all tasks; then their results, or the first failure."""
+        return when_all(tasks)
+
+    def when_any(self, tasks: Sequence[DurableTask[Any]]) -> WhenAny:
+        """Wait for the first task to end and get that task; the others go on."""
+        return when_any(tasks)
+
+    def task_all(self, tasks: Sequence[DurableTask[Any]]) -> WhenAll:
+        """As `when_all`, but fails as soon as one task fails."""
+        return WhenAll(list(tasks), fail_fast=True)
+
+    def task_any(self, tasks: Sequence[DurableTask[Any]]) -> WhenAny:
+        """As `when_any`."""
+        return when_any(tasks)
+
+    def continue_as_new(self, input_: object = None) -> None:
+        """Begin again with a new input and an empty history once this function returns. Events
+        that nobody awaited yet are carried over; other open tasks are abandoned."""
+        self._decider.continuing = ContinueAsNew(encode(input_), self._decider.version)
+
+    def _with_retry(
+        self, attempt: Callable[[int], DurableTask[Any]], retry: RetryPolicy | None
+    ) -> DurableTask[Any]:
+        if retry is None:
+            return attempt(1)
+        started, number, waiting = self.current_utc_datetime, 1, False
+
+        def step(outer: MappedTask[Any], done: DurableTask[Any]) -> DurableTask[Any] | None:
+            nonlocal number, waiting
+            if waiting:
+                number, waiting = number + 1, False
+                return attempt(number)
+            error = done.get_exception()
+            if error is None:
+                outer.complete(done.get_result())
+                return None
+            details = getattr(error, "details", None)
+            delay = (
+                retry.next_attempt(number, details, started, self.current_utc_datetime)
+                if details is not None
+                else None
+            )
+            if delay is None:
+                outer.fail(error)
+                return None
+            waiting = True
+            if delay > timedelta(0):
+                return self.create_timer(delay)
+            number, waiting = number + 1, False
+            return attempt(number)
+
+        return MappedTask(attempt(1), step)
+
+
+def _result_type(reference: object) -> Any:
+    function = None if isinstance(reference, str) else user_function(reference)
+    return None if function is None else return_annotation_of(function)
+
+
+class _ReplaySafeLogger(logging.LoggerAdapter[logging.Logger]):
+    def __init__(self, logger: logging.Logger, context: DurableOrchestrationContext) -> None:
+        super().__init__(logger, {"instance_id": context.instance_id})
+        self._context = context
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
+        return not self._context.is_replaying and super().isEnabledFor(level)
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {**(self.extra or {}), **(kwargs.get("extra") or {})}
+        return msg, kwargs

@@ -1,0 +1,336 @@
+"""Drives one orchestrator's code: events in, decisions out.
+
+It holds the coroutine (or generator) between turns. Feeding it the same events in the same
+order always yields the same decisions; dropping it and feeding a new one changes nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from asyncio.events import _get_running_loop, _set_running_loop
+from collections import deque
+from collections.abc import Coroutine, Generator
+from datetime import UTC, datetime
+from inspect import isawaitable, iscoroutine, isgenerator
+from typing import Any
+
+from durable.codec import encode
+from durable.engine.tasks import DurableTask
+from durable.errors import (
+    ActivityFailedError,
+    NotDurableError,
+    SubOrchestrationFailedError,
+    TaskFailedError,
+)
+from durable.model.events import (
+    ContinueAsNew,
+    Decision,
+    Ending,
+    EventRaised,
+    ExecutionCompleted,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    Incoming,
+    Payload,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TimerFired,
+)
+from durable.model.failure import FailureDetails
+from durable.model.functions import OrchestratorDefinition
+from durable.model.instance import Parent
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PACKAGE = __name__.partition(".")[0]
+
+
+class Place(tuple[str, int]):
+    """File and line of user code."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"{self[0]}:{self[1]}"
+
+
+def caller() -> Place:
+    """Where in user code the running call into this package was made."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame = frame.f_back
+    return Place((frame.f_code.co_filename, frame.f_lineno))
+
+
+class Decider:
+    """One execution of one orchestrator function, as far as it has come."""
+
+    def __init__(
+        self, definition: OrchestratorDefinition, instance_id: str, parent: Parent | None
+    ) -> None:
+        self.definition = definition
+        self.instance_id = instance_id
+        self.parent = parent
+        self.execution_id = ""
+        self.version: str | None = None
+        self.input: str | None = None
+        self.time = _EPOCH
+        self.replaying = False
+        self.custom_status: str | None = None
+        self.decisions: deque[tuple[Decision, Place]] = deque()
+        self.ending: Ending | ExecutionTerminated | None = None
+        self.continuing: ContinueAsNew | None = None
+        self.next_id = 0
+        self.uuids = 0
+        self._open: dict[int, tuple[str, DurableTask[Any]]] = {}
+        self._waiters: dict[str, deque[DurableTask[Any]]] = {}
+        self._buffer: dict[str, deque[EventRaised]] = {}
+        self._held: deque[Incoming] = deque()
+        self.suspended = False
+        self._code: Generator[Any, Any, Any] | Coroutine[Any, Any, Any] | None = None
+        self._waiting: DurableTask[Any] | None = None
+
+    # ---- what the context calls ----
+
+    def decide(self, decision: Decision) -> None:
+        """Add a decision. After the end (a `finally` running while the code is dropped) there is
+        nobody left to decide for, and it is ignored."""
+        if self.ending is None:
+            self.decisions.append((decision, caller()))
+
+    def new_id(self) -> int:
+        """The next task id; the only allocator there is."""
+        self.next_id += 1
+        return self.next_id - 1
+
+    def track(self, task_id: int, name: str, task: DurableTask[Any]) -> None:
+        """Expect a completion; `name` is for error messages."""
+        self._open[task_id] = (name, task)
+
+    def forget(self, task_id: int) -> None:
+        """Expect it no longer."""
+        self._open.pop(task_id, None)
+
+    def wait_for_event(self, name: str, task: DurableTask[Any]) -> None:
+        """Complete `task` with the next event of that name, a buffered one first."""
+        key = name.casefold()
+        buffered = self._buffer.get(key)
+        if buffered:
+            event = buffered.popleft()
+            if not buffered:
+                del self._buffer[key]
+            task.complete(event.input)
+        else:
+            self._waiters.setdefault(key, deque()).append(task)
+
+    def stop_waiting(self, name: str, task: DurableTask[Any]) -> None:
+        """Leave the next event of that name to others."""
+        waiters = self._waiters.get(name.casefold())
+        if waiters and task in waiters:
+            waiters.remove(task)
+
+    def unconsumed(self) -> list[EventRaised]:
+        """Buffered events, oldest first for each name."""
+        return [event for events in self._buffer.values() for event in events]
+
+    # ---- what the execution calls ----
+
+    def feed(self, event: Incoming, time: datetime, *, replaying: bool) -> None:
+        """Apply one event and run the code as far as it goes."""
+        if self.ending is not None:
+            if isinstance(event, EventRaised):
+                self._raise_event(event)
+            return
+        self.time, self.replaying = time, replaying
+        if isinstance(event, ExecutionTerminated):
+            self.ending = event
+            self.close()
+        elif isinstance(event, ExecutionSuspended):
+            self.suspended = True
+        elif isinstance(event, ExecutionResumed):
+            self.suspended = False
+            while self._held and not self.ending:
+                self._apply(self._held.popleft())
+        elif self.suspended:
+            self._held.append(event)
+        else:
+            self._apply(event)
+
+    def close(self) -> None:
+        """Drop the code; its `finally` blocks run and decide nothing."""
+        code, self._code, self._waiting = self._code, None, None
+        if code is not None:
+            try:
+                code.close()
+            except Exception:
+                # it is being thrown away: an error in its clean-up has no one to go to
+                return
+
+    def _apply(self, event: Incoming) -> None:
+        match event:
+            case ExecutionStarted():
+                self._start(event)
+                return
+            case TaskCompleted() | SubOrchestrationInstanceCompleted():
+                self._complete(event.task_id, event.result)
+            case TimerFired():
+                self._complete(event.task_id, None)
+            case TaskFailed():
+                self._fail(event.task_id, event.failure, ActivityFailedError, "activity")
+            case SubOrchestrationInstanceFailed():
+                self._fail(
+                    event.task_id,
+                    event.failure,
+                    SubOrchestrationFailedError,
+                    "sub-orchestration",
+                )
+            case EventRaised():
+                self._raise_event(event)
+        if self._waiting is not None and self._waiting.is_completed:
+            self._run()
+
+    def _complete(self, task_id: int, result: Payload) -> None:
+        _, task = self._open.pop(task_id, ("", None))
+        if task is not None:
+            task.complete(result)
+
+    def _fail(
+        self, task_id: int, failure: FailureDetails, kind: type[TaskFailedError], what: str
+    ) -> None:
+        name, task = self._open.pop(task_id, ("", None))
+        if task is not None:
+            task.fail(kind(f"{what} {name!r} failed: {failure}", failure))
+
+    def _raise_event(self, event: EventRaised) -> None:
+        waiters = self._waiters.get(event.name.casefold())
+        if waiters and self.ending is None:
+            waiters.popleft().complete(event.input)
+        else:
+            self._buffer.setdefault(event.name.casefold(), deque()).append(event)
+
+    def _start(self, event: ExecutionStarted) -> None:
+        from durable.engine.context import DurableOrchestrationContext
+
+        self.execution_id, self.version = event.execution_id, event.version
+        self.input = event.input if isinstance(event.input, str) else None
+        loop = _get_running_loop()
+        _set_running_loop(None)
+        try:
+            code = self.definition.function(DurableOrchestrationContext(self))
+        except Exception as error:
+            self._end_with(error)
+            return
+        finally:
+            _set_running_loop(loop)
+        if isgenerator(code) or iscoroutine(code):
+            self._code = code
+        elif isawaitable(code):
+            self._code = code.__await__()
+        else:
+            self._return(code)
+            return
+        self._run()
+
+    def _run(self) -> None:
+        """Run the code until it waits for a task that is not done, or ends."""
+        assert self._code is not None
+        # with no running loop, whatever needs asyncio fails at its own line instead of waiting
+        loop = _get_running_loop()
+        _set_running_loop(None)
+        try:
+            task, self._waiting = self._waiting, None
+            while True:
+                yielded = self._advance(task)
+                if not isinstance(yielded, DurableTask):
+                    raise NotDurableError(self._not_durable(yielded))
+                task = yielded
+                if not task.is_completed:
+                    self._waiting = task
+                    return
+        except StopIteration as stop:
+            self._return(stop.value)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self._end_with(error)
+        finally:
+            _set_running_loop(loop)
+
+    def _advance(self, task: DurableTask[Any] | None) -> Any:
+        assert self._code is not None
+        if task is None or not isgenerator(self._code):
+            return self._code.send(None)
+        error = task.get_exception()
+        return self._code.send(task.get_result()) if error is None else self._code.throw(error)
+
+    def _return(self, value: object) -> None:
+        self._code = self._waiting = None
+        if self.continuing is not None:
+            self.ending = self.continuing
+            return
+        try:
+            self.ending = ExecutionCompleted(encode(value))
+        except Exception as error:
+            self._end_with(error)
+
+    def _end_with(self, error: BaseException) -> None:
+        self.close()
+        if isinstance(error, RuntimeError) and "no running event loop" in str(error):
+            place = _user_line(error)
+            error = NotDurableError(
+                f"{place}: an orchestrator uses asyncio here, which replay cannot repeat. "
+                + _ADVICE
+            ).with_traceback(error.__traceback__)
+        skip = 0
+        traceback = error.__traceback__
+        while traceback and _is_ours(traceback.tb_frame.f_globals):
+            skip, traceback = skip + 1, traceback.tb_next
+        self.ending = ExecutionCompleted(
+            failure=FailureDetails.from_exception(error, skip_frames=skip)
+        )
+
+    def _not_durable(self, yielded: object) -> str:
+        place = _innermost(self._code)
+        verb = "yields" if isgenerator(self._code) else "awaits"
+        what = "something" if yielded is None else f"a {type(yielded).__name__}"
+        return f"{place}: an orchestrator {verb} {what} that is not a durable task. {_ADVICE}"
+
+
+_ADVICE = (
+    "Use context.create_timer instead of sleeping, context.call_activity for I/O, and "
+    "context.when_all or when_any to wait for several tasks"
+)
+
+
+def _is_ours(namespace: dict[str, Any]) -> bool:
+    return str(namespace.get("__name__", "")).partition(".")[0] == _PACKAGE
+
+
+def _user_line(error: BaseException) -> Place:
+    """The last line of user code in a traceback: library frames below it are not at fault."""
+    place = Place(("orchestrator", 0))
+    traceback = error.__traceback__
+    while traceback:
+        name = traceback.tb_frame.f_globals.get("__name__", "")
+        if not _is_ours(traceback.tb_frame.f_globals) and not name.startswith("asyncio"):
+            place = Place((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
+        traceback = traceback.tb_next
+    return place
+
+
+def _innermost(code: Any) -> Place:
+    """Where a suspended coroutine or generator stands, in the last frame outside asyncio."""
+    place = Place(("orchestrator", 0))
+    while code is not None:
+        frame = (
+            getattr(code, "cr_frame", None)
+            or getattr(code, "gi_frame", None)
+            or getattr(code, "ag_frame", None)
+        )
+        if frame is not None and not frame.f_globals.get("__name__", "").startswith("asyncio"):
+            place = Place((frame.f_code.co_filename, frame.f_lineno))
+        code = getattr(code, "cr_await", None) or getattr(code, "gi_yieldfrom", None)
+    return place

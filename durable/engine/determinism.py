@@ -1,0 +1,92 @@
+"""Replay must take the path that history has. Where it does not, say so in words."""
+
+from __future__ import annotations
+
+from durable.engine.decider import Decider, Place
+from durable.errors import NonDeterminismError
+from durable.model.events import (
+    ContinueAsNew,
+    Decision,
+    EventSent,
+    ExecutionCompleted,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+)
+
+
+def check_match(decider: Decider, expected: Decision) -> None:
+    """Take the code's next decision; NonDeterminismError unless history's is the same."""
+    if isinstance(expected, ContinueAsNew | ExecutionCompleted):
+        return
+    if not decider.decisions:
+        raise _mismatch(decider, describe(expected), _instead(decider), None)
+    actual, place = decider.decisions.popleft()
+    if _identity(actual) != _identity(expected):
+        raise _mismatch(decider, describe(expected), describe(actual), place)
+
+
+def check_leftover(decider: Decider) -> None:
+    """After the whole history: NonDeterminismError if the code went further than it."""
+    if decider.decisions:
+        actual, place = decider.decisions[0]
+        raise _mismatch(decider, "nothing more", describe(actual), place)
+    if decider.ending is not None:
+        raise _mismatch(decider, "to be still running", _instead(decider), None)
+
+
+def describe(decision: Decision) -> str:
+    """A decision as its author would say it."""
+    match decision:
+        case TaskScheduled():
+            return f"activity {decision.name!r} (task {decision.task_id})"
+        case TimerCreated():
+            return f"a timer (task {decision.task_id})"
+        case TimerCanceled():
+            return f"cancelling timer {decision.task_id}"
+        case SubOrchestrationInstanceCreated():
+            return f"sub-orchestration {decision.name!r} (task {decision.task_id})"
+        case EventSent():
+            return f"event {decision.name!r} to {decision.instance_id!r} (task {decision.task_id})"
+        case ContinueAsNew():
+            return "continue-as-new"
+        case ExecutionCompleted():
+            return "the end"
+
+
+def _identity(decision: Decision) -> tuple[object, ...]:
+    """What must be equal. Inputs and times may differ: history's are the ones that count."""
+    match decision:
+        case TaskScheduled() | SubOrchestrationInstanceCreated():
+            return type(decision), decision.task_id, decision.name
+        case TimerCreated() | TimerCanceled():
+            return type(decision), decision.task_id
+        case EventSent():
+            return type(decision), decision.task_id, decision.instance_id, decision.name
+        case _:
+            return (type(decision),)
+
+
+def _instead(decider: Decider) -> str:
+    match decider.ending:
+        case None:
+            return "waited"
+        case ExecutionCompleted(failure=None):
+            return "returned"
+        case ExecutionCompleted(failure=failure):
+            return f"failed with {failure}"
+        case _:
+            return "continued as new"
+
+
+def _mismatch(
+    decider: Decider, expected: str, actual: str, place: Place | None
+) -> NonDeterminismError:
+    where = f" at {place}" if place else ""
+    return NonDeterminismError(
+        f"orchestrator {decider.definition.name!r} of instance {decider.instance_id!r} does not "
+        f"fit its history: history has {expected}, the code has {actual}{where}. The code was "
+        "changed, or depends on something that is not recorded; restore it, or give the change "
+        "a new version, and the instance goes on"
+    )

@@ -1,0 +1,361 @@
+"""One execution of an instance: history folded into a state, and the next turn.
+
+`Execution.turn` is the engine: pure and synchronous. Everything else either feeds it or
+stores what it returns. An `Execution` kept between turns is the same function with its
+prefix already run; dropping it never changes a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from durable.codec import encode
+from durable.engine.decider import Decider
+from durable.engine.determinism import check_leftover, check_match
+from durable.model.commit import Commit, OutboxItem, Send
+from durable.model.events import (
+    INCOMING,
+    Arrival,
+    Completion,
+    ContinueAsNew,
+    Decision,
+    Event,
+    EventRaised,
+    EventSent,
+    ExecutionCompleted,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    Incoming,
+    Scheduling,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+    TimerFired,
+    Turn,
+)
+from durable.model.functions import OrchestratorDefinition
+from durable.model.instance import OrchestrationRuntimeStatus, Parent
+
+NEAR = timedelta(minutes=2)
+"""A timer due within this is a doorbell hidden until then; a later one is a row in the index."""
+
+REMEMBER = timedelta(hours=1)
+"""How long a consumed message id outlives its generation; senders give up long before."""
+
+Status = OrchestrationRuntimeStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """A task that was scheduled and has not ended."""
+
+    event: Scheduling
+    since: datetime
+
+
+class Execution:
+    """The live state of one execution; single-threaded."""
+
+    def __init__(
+        self,
+        definition: OrchestratorDefinition,
+        instance_id: str,
+        start: ExecutionStarted,
+        parent: Parent | None = None,
+    ) -> None:
+        self.definition = definition
+        self.instance_id = instance_id
+        self.parent = parent
+        self.start = start
+        self.sequence = 0
+        self.outstanding: dict[int, Outstanding] = {}
+        self.time: datetime | None = None
+        self.is_open = True
+        self._seen: dict[str, datetime] = {}
+        self._decider = Decider(definition, instance_id, parent)
+
+    @classmethod
+    def replay(
+        cls,
+        definition: OrchestratorDefinition,
+        instance_id: str,
+        start: ExecutionStarted,
+        parent: Parent | None,
+        history: Iterable[Turn],
+    ) -> Execution:
+        """Fold the turns of one execution into its state.
+
+        `start` says with what the first turn begins if there is no turn yet. Raises
+        NonDeterminismError where the code decides otherwise than history has it.
+        """
+        execution = cls(definition, instance_id, start, parent)
+        for turn in history:
+            execution._replay_turn(turn)
+        if not execution.is_open:
+            check_leftover(execution._decider)
+        return execution
+
+    @property
+    def execution_id(self) -> str:
+        """The generation this is."""
+        return self.start.execution_id
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the code waits for a resume; events are recorded meanwhile."""
+        return self._decider.suspended
+
+    def is_outstanding(self, task_id: int) -> bool:
+        """Whether the task was scheduled and has not ended."""
+        return task_id in self.outstanding
+
+    def due(self, now: datetime) -> list[Arrival]:
+        """The timers that have come due, in the order of their times."""
+        timers = [
+            (item.event.fire_at, task_id)
+            for task_id, item in self.outstanding.items()
+            if isinstance(item.event, TimerCreated) and item.event.fire_at <= now
+        ]
+        return [Arrival(TimerFired(task_id), self.execution_id) for _, task_id in sorted(timers)]
+
+    def next_timer(self) -> datetime | None:
+        """When the next outstanding timer is due."""
+        return min(
+            (
+                item.event.fire_at
+                for item in self.outstanding.values()
+                if isinstance(item.event, TimerCreated)
+            ),
+            default=None,
+        )
+
+    def close(self) -> None:
+        """Drop the user code."""
+        self._decider.close()
+
+    # ---- folding ----
+
+    def _replay_turn(self, turn: Turn) -> None:
+        self.time, self.sequence, self.is_open = turn.time, turn.sequence + 1, turn.open
+        self._seen.update(turn.seen)
+        decider = self._decider
+        for event in turn.events:
+            if isinstance(event, INCOMING):
+                self._note(event, turn.time)
+                decider.feed(event, turn.time, replaying=True)  # type: ignore[arg-type]
+            else:
+                check_match(decider, event)  # type: ignore[arg-type]
+                self._note(event, turn.time)
+
+    def _note(self, event: Event, time: datetime) -> None:
+        """What an event changes in the set of open tasks and known messages."""
+        match event:
+            case (
+                TaskCompleted()
+                | TaskFailed()
+                | TimerFired()
+                | SubOrchestrationInstanceCompleted()
+                | SubOrchestrationInstanceFailed()
+                | TimerCanceled()
+            ):
+                self.outstanding.pop(event.task_id, None)
+            case TaskScheduled() | TimerCreated() | SubOrchestrationInstanceCreated():
+                self.outstanding[event.task_id] = Outstanding(event, time)
+            case EventRaised() | ExecutionSuspended() | ExecutionResumed() | ExecutionTerminated():
+                self._seen[event.message_id] = time
+            case ExecutionStarted():
+                self.start = event
+            case EventSent() | ContinueAsNew() | ExecutionCompleted():
+                pass
+
+    # ---- the next turn ----
+
+    def turn(
+        self, arrivals: Sequence[Arrival], *, now: datetime, nonce: str, more: bool = False
+    ) -> Commit:
+        """Take in what arrived, run the code, and say what to store.
+
+        Arrivals that are stale or repeated leave no trace. `now` is the storage service's time;
+        an earlier one than the last turn's counts as that. `nonce` is random and becomes the
+        turn's, and the execution id where the code continues as new. `more` says that the inbox
+        holds what this turn did not take: an ending then waits for the next turn, so that
+        nothing that was accepted goes unseen.
+        """
+        time = max(now, self.time) if self.time else now
+        decider = self._decider
+        accepted: list[Incoming] = []
+        dropped_timers: list[OutboxItem] = []
+        incoming: list[Incoming] = [self.start] if self.time is None else []
+        for event in incoming:
+            accepted.append(event)
+            decider.feed(event, time, replaying=False)
+        for arrival in arrivals:
+            counted = self._accept(arrival)
+            if counted is None:
+                continue
+            if isinstance(counted, TimerFired):
+                dropped_timers += self._drop_timer(counted.task_id)
+            accepted.append(counted)
+            self._note(counted, time)
+            decider.feed(counted, time, replaying=False)
+        ending = decider.ending
+        if isinstance(ending, ExecutionTerminated):
+            decider.decisions.clear()
+        decisions = [decision for decision, _ in decider.decisions]
+        decider.decisions.clear()
+        outbox = dropped_timers + self._outbox(decisions, time)
+        self.time = time
+        sequence, self.sequence = self.sequence, self.sequence + 1
+        self.is_open = held = ending is not None and more
+        if ending is None or held:
+            status = Status.SUSPENDED if decider.suspended else Status.RUNNING
+            turn = Turn(sequence, time, (*accepted, *decisions), open=held, nonce=nonce)
+            return Commit(turn, tuple(outbox), status, self.execution_id, decider.custom_status)
+        if not isinstance(ending, ExecutionTerminated):
+            decisions.append(ending)
+        for task_id in list(self.outstanding):
+            outbox += self._drop_timer(task_id)
+        if isinstance(ending, ContinueAsNew):
+            return self._continue(ending, (*accepted, *decisions), outbox, sequence, time, nonce)
+        return self._finish(ending, (*accepted, *decisions), outbox, sequence, time, nonce)
+
+    def _accept(self, arrival: Arrival) -> Completion | EventRaised | Incoming | None:
+        """The event, if it counts."""
+        event = arrival.event
+        decider = self._decider
+        match event:
+            case (
+                TaskCompleted()
+                | TaskFailed()
+                | TimerFired()
+                | SubOrchestrationInstanceCompleted()
+                | SubOrchestrationInstanceFailed()
+            ):
+                open_task = self.outstanding.get(event.task_id)
+                if (
+                    open_task is None
+                    or arrival.execution_id != self.execution_id
+                    or not isinstance(event, _ANSWERS[type(open_task.event)])
+                ):
+                    return None
+                return event
+            case _:
+                if event.message_id in self._seen:
+                    return None
+                if isinstance(event, ExecutionSuspended) and decider.suspended:
+                    return None
+                if isinstance(event, ExecutionResumed) and not decider.suspended:
+                    return None
+                return event
+
+    def _outbox(self, decisions: Sequence[Decision], time: datetime) -> list[OutboxItem]:
+        """Note the decisions and list what they send; a timer cancelled at once sends nothing."""
+        cancelled = {d.task_id for d in decisions if isinstance(d, TimerCanceled)}
+        created = {d.task_id for d in decisions if isinstance(d, TimerCreated)}
+        outbox: list[OutboxItem] = []
+        for decision in decisions:
+            match decision:
+                case TaskScheduled():
+                    outbox.append(OutboxItem(Send.ACTIVITY, decision.task_id))
+                case TimerCreated():
+                    if decision.task_id not in cancelled:
+                        outbox.append(
+                            OutboxItem(Send.TIMER, decision.task_id, due=decision.fire_at)
+                        )
+                case TimerCanceled():
+                    if decision.task_id not in created:
+                        outbox += self._drop_timer(decision.task_id)
+                case SubOrchestrationInstanceCreated():
+                    outbox.append(OutboxItem(Send.CHILD, decision.task_id, decision.instance_id))
+                case EventSent():
+                    outbox.append(OutboxItem(Send.EVENT, decision.task_id, decision.instance_id))
+                case ContinueAsNew() | ExecutionCompleted():
+                    pass
+            self._note(decision, time)
+        return outbox
+
+    def _drop_timer(self, task_id: int) -> list[OutboxItem]:
+        item = self.outstanding.get(task_id)
+        if item is None or not isinstance(item.event, TimerCreated):
+            return []
+        if item.event.fire_at - item.since <= NEAR:
+            return []
+        return [OutboxItem(Send.DROP_TIMER, task_id, due=item.event.fire_at)]
+
+    def _continue(
+        self,
+        ending: ContinueAsNew,
+        closing: tuple[Event, ...],
+        outbox: list[OutboxItem],
+        sequence: int,
+        time: datetime,
+        nonce: str,
+    ) -> Commit:
+        start = ExecutionStarted(self.start.name, nonce, ending.input, ending.version)
+        carried = self._decider.unconsumed()
+        seen = tuple((i, t) for i, t in self._seen.items() if time - t < REMEMBER)
+        turn = Turn(sequence, time, (start, *carried), closing, open=True, nonce=nonce, seen=seen)
+        return Commit(
+            turn,
+            (*outbox, OutboxItem(Send.TRIM)),
+            Status.RUNNING,
+            nonce,
+            self._decider.custom_status,
+            input=ending.input if isinstance(ending.input, str) else None,
+            version=ending.version,
+        )
+
+    def _finish(
+        self,
+        ending: ExecutionCompleted | ExecutionTerminated,
+        events: tuple[Event, ...],
+        outbox: list[OutboxItem],
+        sequence: int,
+        time: datetime,
+        nonce: str,
+    ) -> Commit:
+        output = failure = None
+        if isinstance(ending, ExecutionTerminated):
+            status = Status.TERMINATED
+            output = encode(ending.reason)
+            if ending.recurse:
+                outbox += [
+                    OutboxItem(Send.TERMINATE, task_id, item.event.instance_id)
+                    for task_id, item in self.outstanding.items()
+                    if isinstance(item.event, SubOrchestrationInstanceCreated)
+                ]
+        elif ending.failure is not None:
+            status, failure = Status.FAILED, ending.failure
+        else:
+            status = Status.COMPLETED
+            output = ending.result if isinstance(ending.result, str) else None
+        if self.parent is not None:
+            outbox.append(OutboxItem(Send.REPLY, target=self.parent.instance_id))
+        return Commit(
+            Turn(sequence, time, events, nonce=nonce),
+            tuple(outbox),
+            status,
+            self.execution_id,
+            self._decider.custom_status,
+            output,
+            failure,
+        )
+
+
+_ANSWERS: dict[type[Scheduling], tuple[type[Completion], ...]] = {
+    TaskScheduled: (TaskCompleted, TaskFailed),
+    TimerCreated: (TimerFired,),
+    SubOrchestrationInstanceCreated: (
+        SubOrchestrationInstanceCompleted,
+        SubOrchestrationInstanceFailed,
+    ),
+}

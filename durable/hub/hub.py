@@ -1,0 +1,133 @@
+"""A task hub: everything of one app in one storage account."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from durable.errors import ConfigurationError, HubInUseError, RowExists, RowMissing
+from durable.hub.instances import Instances
+from durable.hub.keys import HubNames
+from durable.hub.projection import Projection
+from durable.ports import Delete, Insert, Storage, Where
+
+_META = "hub"
+_DEAD = "dead"
+_MAX_BODY = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that could not be applied, kept with the reason until someone decides."""
+
+    key: str
+    queue: str
+    body: bytes
+    reason: str
+    time: datetime
+
+
+class Hub:
+    """Tables, queues and settings of one hub; one object for each event loop."""
+
+    def __init__(self, storage: Storage, name: str, *, control_queues: int = 1) -> None:
+        self.storage = storage
+        self.names = HubNames(name, control_queues)
+        self.instances = Instances(storage, self.names)
+        self.projection = Projection(storage, self.names, self.instances)
+
+    async def create(self, *, app: str | None, activities: tuple[str, ...] = ()) -> None:
+        """Create what is missing, and claim the hub for `app` (None claims nothing).
+
+        Idempotent. Raises HubInUseError when another app has claimed it.
+        """
+        tables, queues, names = self.storage.tables, self.storage.queues, self.names
+        await asyncio.gather(*(tables.create_table(table) for table in names.tables))
+        if app is not None:
+            owner = await self.setting("app", lambda: app)
+            if owner != app:
+                raise HubInUseError(
+                    f"task hub {names.hub!r} in {self.storage.describe} belongs to the app "
+                    f"{owner!r}, and this is {app!r}: two apps on one hub would take each other's "
+                    "work. Give this app a hub of its own (extensions.durableTask.hubName in "
+                    "host.json), or, if it is the same app under a new name, set "
+                    f"DURABLE_APP_NAME={owner}"
+                )
+        shards = await self.setting("control_queues", lambda: str(len(names.control_queues)))
+        if int(shards) != len(names.control_queues):
+            raise ConfigurationError(
+                f"task hub {names.hub!r} was made with partitionCount {shards}, and this app says "
+                f"{len(names.control_queues)}; set extensions.durableTask.storageProvider."
+                f"partitionCount to {shards} in host.json, or use a new hub"
+            )
+        await asyncio.gather(
+            *(queues.create_queue(queue) for queue in names.control_queues),
+            *(queues.create_queue(names.work_queue(activity)) for activity in activities),
+        )
+
+    async def delete(self) -> None:
+        """Delete the hub's tables and control queues: its instances and their history are gone."""
+        tables, queues, names = self.storage.tables, self.storage.queues, self.names
+        await asyncio.gather(
+            *(tables.delete_table(table) for table in names.tables),
+            *(queues.delete_queue(queue) for queue in names.control_queues),
+        )
+
+    # ---- settings of the hub ----
+
+    async def setting(self, name: str, make: Callable[[], str] | None = None) -> str:
+        """A value kept in the hub, made by `make()` and stored if there is none yet; "" when
+        there is none and no `make`."""
+        tables, table = self.storage.tables, self.names.hub_table
+        row = await tables.get(table, _META, name)
+        if row is None and make is not None:
+            with suppress(RowExists):
+                await tables.transact(table, _META, [Insert(name, {"value": make()})])
+            row = await tables.get(table, _META, name)
+        return str(row.values["value"]) if row is not None else ""
+
+    async def secret(self, name: str) -> str:
+        """A random key of 32 bytes, URL-safe, made on first use and then the same for all."""
+        return await self.setting(f"key:{name}", lambda: secrets.token_urlsafe(32))
+
+    # ---- dead letters ----
+
+    async def bury(self, queue: str, body: bytes, reason: str) -> str:
+        """Keep a message that cannot be applied. Bodies over 60,000 bytes are cut."""
+        now = self.storage.clock.now()
+        key = f"{now:%Y%m%d%H%M%S%f}|{secrets.token_hex(4)}"
+        values = {"queue": queue, "body": body[:_MAX_BODY], "reason": reason[:4000], "time": now}
+        await self.storage.tables.transact(self.names.hub_table, _DEAD, [Insert(key, values)])
+        return key
+
+    async def dead_letters(self, *, limit: int = 100) -> list[DeadLetter]:
+        """The oldest `limit` dead letters."""
+        where = [Where("PartitionKey", "eq", _DEAD)]
+        page = await self.storage.tables.query(self.names.hub_table, where, limit=limit)
+        return [
+            DeadLetter(
+                row.key,
+                str(row.values["queue"]),
+                bytes(row.values["body"]),  # type: ignore[arg-type]
+                str(row.values["reason"]),
+                row.values["time"],  # type: ignore[arg-type]
+            )
+            for row in page.rows
+        ]
+
+    async def discard_dead_letter(self, key: str) -> bool:
+        """Forget a dead letter; False when it is not there."""
+        try:
+            await self.storage.tables.transact(self.names.hub_table, _DEAD, [Delete(key)])
+        except RowMissing:
+            return False
+        return True
+
+    async def retry_dead_letter(self, letter: DeadLetter) -> None:
+        """Put the message back into its queue, then forget the letter."""
+        await self.storage.queues.send(letter.queue, letter.body)
+        await self.discard_dead_letter(letter.key)

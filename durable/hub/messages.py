@@ -1,0 +1,161 @@
+"""Bodies of queue messages: doorbells and work items, as JSON with a format version.
+
+A doorbell says only which instance to look at. A work item repeats what history holds, so
+that an activity can run without reading it. No field is called `id`: a queue trigger lets
+body fields of a message overwrite its own metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from durable.model.events import Payload, PayloadRef
+
+FORMAT = 1
+LIMIT = 48 * 1024
+
+
+class BadMessage(ValueError):
+    """A body that is none of ours; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doorbell:
+    """`guard` marks a hidden message that a process holds while it works and deletes after: one
+    that is seen rings for a process that died. `deaths` counts them in a row. `audit` comes
+    from the sweeper. `lack` counts deliveries to workers that could not serve the instance."""
+
+    instance_id: str
+    guard: bool = False
+    deaths: int = 0
+    audit: bool = False
+    lack: int = 0
+
+    def encode(self) -> bytes:
+        """UTF-8 JSON."""
+        data: dict[str, Any] = {"v": FORMAT, "kind": "ring", "instance": self.instance_id}
+        for name in ("guard", "deaths", "audit", "lack"):
+            if value := getattr(self, name):
+                data[name] = value
+        return _dump(data)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """An activity to run. `input` is None with `has_input` when it did not fit: it is read from
+    the turn that scheduled the task then."""
+
+    instance_id: str
+    incarnation: str
+    execution_id: str
+    task_id: int
+    activity: str
+    scheduled: datetime
+    turn: int
+    call: int
+    attempt: int
+    input: Payload = None
+    has_input: bool = True
+    lack: int = 0
+
+    @property
+    def idempotency_key(self) -> str:
+        """Constant over redelivery, the policy's retries and rewind of one logical call."""
+        return f"{self.instance_id}:{self.execution_id}:{self.call}"
+
+    def encode(self) -> bytes:
+        """UTF-8 JSON of at most 48 KiB; a long input is left out."""
+        body = _dump(self._data())
+        if len(body) > LIMIT:
+            body = _dump(replace(self, input=None, has_input=False)._data())
+        return body
+
+    def _data(self) -> dict[str, Any]:
+        payload: Any = self.input
+        if isinstance(payload, PayloadRef):
+            payload = [payload.key, payload.rows, payload.size]
+        return {
+            "v": FORMAT,
+            "kind": "work",
+            "instance": self.instance_id,
+            "inc": self.incarnation,
+            "eid": self.execution_id,
+            "task": self.task_id,
+            "activity": self.activity,
+            "scheduled": self.scheduled.isoformat(),
+            "turn": self.turn,
+            "call": self.call,
+            "attempt": self.attempt,
+            "input": payload,
+            "has_input": self.has_input,
+            "lack": self.lack,
+        }
+
+
+def decode_message(body: bytes) -> Doorbell | WorkItem:
+    """Raises BadMessage with a reason for anything else."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadMessage(f"not JSON: {type(error).__name__}") from error
+    if not isinstance(data, dict):
+        raise BadMessage(f"not a JSON object but {type(data).__name__}")
+    if data.get("v") != FORMAT:
+        raise BadMessage(f"format {str(data.get('v'))[:40]!r}; this version reads {FORMAT}")
+    try:
+        if data.get("kind") == "ring":
+            return _doorbell(data)
+        if data.get("kind") == "work":
+            return _work_item(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadMessage(f"a malformed {data['kind']} message: {error!r}") from error
+    raise BadMessage(f"unknown kind {str(data.get('kind'))[:40]!r}")
+
+
+def _doorbell(data: dict[str, Any]) -> Doorbell:
+    return Doorbell(
+        _typed(data["instance"], str),
+        _typed(data.get("guard", False), bool),
+        _typed(data.get("deaths", 0), int),
+        _typed(data.get("audit", False), bool),
+        _typed(data.get("lack", 0), int),
+    )
+
+
+def _work_item(data: dict[str, Any]) -> WorkItem:
+    payload = data.get("input")
+    if isinstance(payload, list):
+        key, rows, size = payload
+        payload = PayloadRef(_typed(key, str), _typed(rows, int), _typed(size, int))
+    elif payload is not None:
+        _typed(payload, str)
+    scheduled = datetime.fromisoformat(_typed(data["scheduled"], str))
+    if scheduled.tzinfo is None:
+        raise ValueError("scheduled has no time zone")
+    return WorkItem(
+        _typed(data["instance"], str),
+        _typed(data["inc"], str),
+        _typed(data["eid"], str),
+        _typed(data["task"], int),
+        _typed(data["activity"], str),
+        scheduled,
+        _typed(data["turn"], int),
+        _typed(data["call"], int),
+        _typed(data["attempt"], int),
+        payload,
+        _typed(data["has_input"], bool),
+        _typed(data.get("lack", 0), int),
+    )
+
+
+def _typed(value: Any, kind: type[Any]) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def _dump(data: dict[str, Any]) -> bytes:
+    return json.dumps(data, separators=(",", ":")).encode()

@@ -1,0 +1,166 @@
+"""The instances table: one row for each instance, newest first, for lists, filters and audits.
+
+It follows the head and never leads it: whoever changed a head reads the row, then the head,
+and writes by the row's etag, so that an older view can never replace a newer one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from durable.errors import RowChanged, RowExists, RowMissing
+from durable.hub.instances import Instances
+from durable.hub.keys import HubNames, newest_first, newest_first_bound
+from durable.hub.rows import FORMAT, PURGING, Head
+from durable.model.instance import OrchestrationRuntimeStatus
+from durable.ports import Delete, Insert, Page, Replace, Row, Storage, Value, Where
+
+PARTITION = "i"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A row of the projection. `settled` means that nothing is under way for the instance: it
+    has ended or waits for something from outside, and all it had to send is sent."""
+
+    instance_id: str
+    name: str
+    status: OrchestrationRuntimeStatus
+    created: datetime
+    updated: datetime
+    incarnation: str
+    settled: bool
+    key: str
+
+
+class Projection:
+    """Reads and writes of one hub's instances table."""
+
+    def __init__(self, storage: Storage, names: HubNames, instances: Instances) -> None:
+        self._tables = storage.tables
+        self._table = names.instances
+        self._instances = instances
+
+    async def announce(self, head: Head) -> None:
+        """Write the row of a new incarnation, before its head."""
+        key = newest_first(head.created, head.instance_id)
+        try:
+            await self._tables.transact(self._table, PARTITION, [Insert(key, _values(head))])
+        except RowExists:
+            return
+
+    async def withdraw(self, key: str) -> None:
+        """Delete a row whose incarnation did not come to be, or is over."""
+        try:
+            await self._tables.transact(self._table, PARTITION, [Delete(key)])
+        except RowMissing:
+            return
+
+    async def reconcile(self, instance_id: str, key: str) -> Head | None:
+        """Make the row under `key` agree with the head, and return the head.
+
+        A row whose instance is gone, or now has another row, is deleted.
+        """
+        while True:
+            row = await self._tables.get(self._table, PARTITION, key)
+            head = await self._instances.head(instance_id)
+            owner = head is not None and newest_first(head.created, instance_id) == key
+            try:
+                if not owner:
+                    if row is not None:
+                        await self._tables.transact(self._table, PARTITION, [Delete(key, row.etag)])
+                    return head
+                assert head is not None
+                values = _values(head)
+                if row is None:
+                    await self._tables.transact(self._table, PARTITION, [Insert(key, values)])
+                elif not _same(row, values):
+                    await self._tables.transact(
+                        self._table, PARTITION, [Replace(key, values, row.etag)]
+                    )
+            except (RowExists, RowChanged, RowMissing):
+                continue
+            return head
+
+    async def settle(self, head: Head) -> None:
+        """Bring the instance's row up to date."""
+        await self.reconcile(head.instance_id, newest_first(head.created, head.instance_id))
+
+    async def page(
+        self,
+        *,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        statuses: Collection[OrchestrationRuntimeStatus] = (),
+        name: str | None = None,
+        prefix: str = "",
+        settled: bool | None = None,
+        limit: int = 100,
+        token: str | None = None,
+    ) -> tuple[list[Listed], str | None]:
+        """Up to `limit` (1 to 1,000) rows that match all filters, newest first, and the token of
+        the next page. Times are inclusive."""
+        where = [Where("PartitionKey", "eq", PARTITION)]
+        if created_to is not None:
+            where.append(Where("RowKey", "ge", newest_first_bound(created_to)))
+        if created_from is not None:
+            where.append(Where("RowKey", "le", newest_first_bound(created_from) + "~"))
+        if name is not None:
+            where.append(Where("name", "eq", name))
+        if settled is not None:
+            where.append(Where("settled", "eq", settled))
+        if prefix:
+            where.append(Where("instance", "ge", prefix))
+            where.append(Where("instance", "lt", prefix + "\U0010ffff"))
+        if len(statuses) == 1:
+            where.append(Where("status", "eq", str(*statuses)))
+        page: Page = await self._tables.query(self._table, where, limit=limit, token=token)
+        rows = [_listed(row) for row in page.rows]
+        return [row for row in rows if not statuses or row.status in statuses], page.next
+
+
+def _values(head: Head) -> dict[str, Value]:
+    return {
+        "v": FORMAT,
+        "instance": head.instance_id,
+        "name": head.name,
+        "status": str(head.runtime_status),
+        "inc": head.incarnation,
+        "seq": head.sequence,
+        "created": head.created,
+        "updated": head.time or head.created,
+        "settled": is_settled(head),
+    }
+
+
+def is_settled(head: Head) -> bool:
+    """Whether nobody has to do anything for the instance until something arrives."""
+    return not (
+        head.holdings
+        or head.sequence == 0
+        or head.ready
+        or head.waiting_since
+        or head.stale
+        or head.status in (PURGING, OrchestrationRuntimeStatus.STUCK)
+    )
+
+
+def _same(row: Row, values: dict[str, Value]) -> bool:
+    return all(row.values.get(name) == value for name, value in values.items())
+
+
+def _listed(row: Row) -> Listed:
+    values: Any = row.values
+    return Listed(
+        values["instance"],
+        values["name"],
+        OrchestrationRuntimeStatus(values["status"]),
+        values["created"],
+        values["updated"],
+        values["inc"],
+        values["settled"],
+        row.key,
+    )

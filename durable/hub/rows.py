@@ -1,0 +1,315 @@
+"""Rows of the history table as values, and back.
+
+The head is the only row that is ever rewritten, always by its etag: it is where every
+transition of an instance is decided. A turn row is written once. Each row has a format
+version; an unknown one is left alone by raising UnknownFormat.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from durable.model.commit import OutboxItem
+from durable.model.events import (
+    Arrival,
+    Payload,
+    PayloadRef,
+    Turn,
+    UnknownFormat,
+    event_from_dict,
+    event_to_dict,
+)
+from durable.model.failure import FailureDetails
+from durable.model.instance import OrchestrationRuntimeStatus, Parent
+from durable.ports import Row, Value
+
+FORMAT = 1
+CHUNK = 60_000
+PURGING = "Purging"
+_READABLE = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A committed turn with things still to do, and who does them.
+
+    `guard` is the message id and delivery count of the guard under which they are done; only
+    its holder may. `run` are activities that the holder runs itself, `send` says that the
+    other items of the turn's outbox may not have been sent yet.
+    """
+
+    sequence: int
+    guard: tuple[str, int]
+    since: datetime
+    send: bool
+    run: tuple[int, ...] = ()
+    attempt: int = 0
+
+    def to_list(self) -> list[Any]:
+        """Compact JSON."""
+        message, count = self.guard
+        since = self.since.isoformat()
+        return [self.sequence, message, count, since, self.send, list(self.run), self.attempt]
+
+    @classmethod
+    def from_list(cls, data: list[Any]) -> Holding:
+        """The inverse of `to_list`."""
+        sequence, message, count, since, send, run, attempt = data
+        return cls(
+            sequence,
+            (message, count),
+            datetime.fromisoformat(since),
+            send,
+            tuple(run),
+            attempt,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An instance's head row.
+
+    `sequence` numbers the next turn, `base` is the first turn of this generation. `ready`
+    says that the code has more to say without anything arriving. `marks` are the deliveries
+    that fenced earlier holders. `waiting_since` is when the oldest activity that is out in a
+    queue was scheduled. `stale` are earlier incarnations to delete, each with the key of its
+    row in the projection. `failure` is why the instance failed, or is Stuck.
+    """
+
+    instance_id: str
+    name: str
+    incarnation: str
+    execution_id: str
+    status: str
+    created: datetime
+    etag: str = ""
+    version: str | None = None
+    sequence: int = 0
+    base: int = 0
+    nonce: str = ""
+    time: datetime | None = None
+    ready: bool = False
+    input: Payload = None
+    output: Payload = None
+    custom_status: Payload = None
+    failure: FailureDetails | None = None
+    parent: Parent | None = None
+    born: datetime | None = None
+    again: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    holdings: tuple[Holding, ...] = ()
+    marks: tuple[tuple[str, int], ...] = ()
+    waiting_since: datetime | None = None
+    stale: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Ended; nothing is accepted any more."""
+        return self.status == PURGING or self.runtime_status.is_terminal
+
+    @property
+    def runtime_status(self) -> OrchestrationRuntimeStatus:
+        """For callers; an instance being purged counts as what it is on the way to: gone."""
+        if self.status == PURGING:
+            return OrchestrationRuntimeStatus.TERMINATED
+        return OrchestrationRuntimeStatus(self.status)
+
+    def to_values(self) -> dict[str, Value]:
+        """All columns, for an insert or replace."""
+        values: dict[str, Value] = {
+            "v": FORMAT,
+            "instance": self.instance_id,
+            "name": self.name,
+            "inc": self.incarnation,
+            "created": self.created,
+            "again": self.again,
+            "tags": _json(self.tags),
+            "version": self.version or "",
+            "parent": _json(self.parent.to_dict()) if self.parent else "",
+            **({"born": self.born} if self.born else {}),
+            **payload_columns("input", self.input),
+            **payload_columns("output", self.output),
+            **payload_columns("custom", self.custom_status),
+            **self.state_values(),
+        }
+        return values
+
+    def state_values(self) -> dict[str, Value]:
+        """The columns that turns, fences and hand-overs change."""
+        values: dict[str, Value] = {
+            "status": self.status,
+            "eid": self.execution_id,
+            "seq": self.sequence,
+            "base": self.base,
+            "nonce": self.nonce,
+            "ready": self.ready,
+            "failure": _json(self.failure.to_dict()) if self.failure else "",
+            "held": _json([holding.to_list() for holding in self.holdings]),
+            "marks": _json(self.marks),
+            "waiting": self.waiting_since.isoformat() if self.waiting_since else "",
+            "stale": _json(self.stale),
+        }
+        if self.time is not None:
+            values["time"] = self.time.isoformat()
+        return values
+
+    @classmethod
+    def from_row(cls, row: Row) -> Head:
+        """Raises UnknownFormat for a row that a newer version wrote."""
+        values: Mapping[str, Any] = row.values
+        check_format(row)
+        return cls(
+            instance_id=values["instance"],
+            name=values["name"],
+            incarnation=values["inc"],
+            execution_id=values["eid"],
+            status=values["status"],
+            created=values["created"],
+            etag=row.etag,
+            version=values["version"] or None,
+            sequence=values["seq"],
+            base=values["base"],
+            nonce=values["nonce"],
+            time=_time(values.get("time")),
+            ready=values["ready"],
+            input=payload_from_columns("input", values),
+            output=payload_from_columns("output", values),
+            custom_status=payload_from_columns("custom", values),
+            failure=_failure(values["failure"]),
+            parent=Parent.from_dict(json.loads(values["parent"])) if values["parent"] else None,
+            born=values.get("born"),
+            again=values["again"],
+            tags=json.loads(values["tags"]),
+            holdings=tuple(Holding.from_list(item) for item in json.loads(values["held"])),
+            marks=tuple((message, count) for message, count in json.loads(values["marks"])),
+            waiting_since=_time(values["waiting"]),
+            stale=tuple((incarnation, row) for incarnation, row in json.loads(values["stale"])),
+        )
+
+    def with_etag(self, etag: str) -> Head:
+        """The same content under the etag that a write returned."""
+        return replace(self, etag=etag)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    """A turn with what it asked to be sent."""
+
+    turn: Turn
+    outbox: tuple[OutboxItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """An arrival as it lies in the inbox."""
+
+    key: str
+    arrival: Arrival
+    order: tuple[datetime, int, str]
+
+
+def encode_turn(stored: StoredTurn) -> str:
+    """JSON text of a turn row's content."""
+    turn = stored.turn
+    data: dict[str, Any] = {"events": [event_to_dict(event) for event in turn.events]}
+    if turn.closing:
+        data["closing"] = [event_to_dict(event) for event in turn.closing]
+    if turn.open:
+        data["open"] = True
+    if turn.seen:
+        data["seen"] = [[i, t.isoformat()] for i, t in turn.seen]
+    if stored.outbox:
+        data["outbox"] = [item.to_list() for item in stored.outbox]
+    return _json(data)
+
+
+def decode_turn(text: str, sequence: int, time: datetime, nonce: str) -> StoredTurn:
+    """The inverse of `encode_turn`; the rest comes from the row's columns."""
+    data = json.loads(text)
+    turn = Turn(
+        sequence,
+        time,
+        tuple(event_from_dict(event) for event in data["events"]),
+        tuple(event_from_dict(event) for event in data.get("closing", ())),
+        data.get("open", False),
+        nonce,
+        tuple((i, datetime.fromisoformat(t)) for i, t in data.get("seen", ())),
+    )
+    return StoredTurn(turn, tuple(OutboxItem.from_list(i) for i in data.get("outbox", ())))
+
+
+def encode_arrival(arrival: Arrival) -> str:
+    """JSON text of an inbox row's content."""
+    return _json({"event": event_to_dict(arrival.event), "eid": arrival.execution_id})
+
+
+def decode_arrival(text: str) -> Arrival:
+    """The inverse of `encode_arrival`."""
+    data = json.loads(text)
+    return Arrival(event_from_dict(data["event"]), data["eid"])  # type: ignore[arg-type]
+
+
+def payload_columns(name: str, payload: Payload) -> dict[str, Value]:
+    """A payload in columns of one row: readable while short, else compressed in chunks, or the
+    reference to rows of its own. `{name}_k` says which, so that a merge leaves nothing stale."""
+    kind = f"{name}_k"
+    if payload is None:
+        return {kind: ""}
+    if isinstance(payload, PayloadRef):
+        return {kind: "ref", f"{name}_ref": _json([payload.key, payload.rows, payload.size])}
+    if len(payload) <= _READABLE:
+        return {kind: "text", name: payload}
+    chunks = pack(payload)
+    return {
+        kind: f"zip{len(chunks)}",
+        **{f"{name}{number}": chunk for number, chunk in enumerate(chunks)},
+    }
+
+
+def payload_from_columns(name: str, values: Mapping[str, Any]) -> Payload:
+    """The inverse of `payload_columns`."""
+    kind: str = values.get(f"{name}_k", "")
+    if kind == "":
+        return None
+    if kind == "ref":
+        return PayloadRef(*json.loads(values[f"{name}_ref"]))
+    if kind == "text":
+        return str(values[name])
+    return unpack(values[f"{name}{number}"] for number in range(int(kind.removeprefix("zip"))))
+
+
+def pack(text: str) -> list[bytes]:
+    """A text, compressed, in chunks that fit a column."""
+    packed = zlib.compress(text.encode(), 1)
+    return [packed[start : start + CHUNK] for start in range(0, len(packed), CHUNK)]
+
+
+def unpack(chunks: Iterable[bytes]) -> str:
+    """The inverse of `pack`."""
+    return zlib.decompress(b"".join(chunks)).decode()
+
+
+def check_format(row: Row) -> None:
+    """Raises UnknownFormat unless this version can read the row."""
+    if row.values.get("v") != FORMAT:
+        raise UnknownFormat(
+            f"row {row.key!r} of {row.partition!r} has format {row.values.get('v')!r}; "
+            f"this version reads {FORMAT}"
+        )
+
+
+def _json(data: Sequence[Any] | Mapping[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"))
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _failure(text: str) -> FailureDetails | None:
+    return FailureDetails.from_dict(json.loads(text)) if text else None

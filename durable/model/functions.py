@@ -1,0 +1,116 @@
+"""The functions of an app by name: what was decorated, and how to call it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from durable.errors import DefinitionError, InvalidRequestError, UnknownFunctionError
+
+UserFunction = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestratorDefinition:
+    """An orchestrator: `function(context)`, a generator function or an `async def`."""
+
+    name: str
+    function: UserFunction
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityDefinition:
+    """An activity: `function(input)`, sync (runs in a thread) or `async def` (on the loop)."""
+
+    name: str
+    function: UserFunction
+    input_name: str = "input"
+    queued: bool = False
+    """Always through its queue, even where it could run next to its orchestrator."""
+
+    @property
+    def is_async(self) -> bool:
+        """Whether calling it gives an awaitable."""
+        return inspect.iscoroutinefunction(self.function)
+
+
+class Registry:
+    """Orchestrators and activities of one app, each under a name that is unique in its kind."""
+
+    def __init__(self) -> None:
+        self.orchestrators: dict[str, OrchestratorDefinition] = {}
+        self.activities: dict[str, ActivityDefinition] = {}
+
+    def add(self, definition: OrchestratorDefinition | ActivityDefinition) -> None:
+        """Register; DefinitionError if another function has the name already."""
+        kind = "orchestrator" if isinstance(definition, OrchestratorDefinition) else "activity"
+        known: dict[str, Any] = self.orchestrators if kind == "orchestrator" else self.activities
+        other = known.get(definition.name)
+        if other is not None and other.function is not definition.function:
+            raise DefinitionError(
+                f"two functions are registered as {kind} {definition.name!r}: "
+                f"{_where(other.function)} and {_where(definition.function)}; rename one"
+            )
+        known[definition.name] = definition
+
+    def update(self, other: Registry) -> None:
+        """Take over all of another registry, a blueprint's say."""
+        for definition in (*other.orchestrators.values(), *other.activities.values()):
+            self.add(definition)
+
+    def orchestrator(self, name: str) -> OrchestratorDefinition:
+        """By name; UnknownFunctionError lists what there is."""
+        return _find(self.orchestrators, name, "orchestrator")
+
+    def activity(self, name: str) -> ActivityDefinition:
+        """By name; UnknownFunctionError lists what there is."""
+        return _find(self.activities, name, "activity")
+
+
+def _find(known: Mapping[str, Any], name: str, kind: str) -> Any:
+    definition = known.get(name)
+    if definition is None:
+        raise UnknownFunctionError(
+            f"no {kind} is named {name!r}; this app has {_names(known) or 'none'}"
+        )
+    return definition
+
+
+def _names(known: Iterable[str]) -> str:
+    names = sorted(known)
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _where(function: UserFunction) -> str:
+    function = inspect.unwrap(function)
+    code = getattr(function, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
+
+
+NAME_ATTRIBUTE = "__durable_name__"
+"""Set on decorated functions to the name they are registered under."""
+
+
+def user_function(reference: object) -> UserFunction | None:
+    """The plain function behind what a decorator returned, azure-functions' builder included."""
+    built = getattr(reference, "_function", None)
+    if built is not None and hasattr(built, "get_user_function"):
+        reference = built.get_user_function()
+    return reference if callable(reference) else None
+
+
+def name_of(reference: object) -> str:
+    """The registered name of a function given by name or by reference."""
+    if isinstance(reference, str):
+        if not reference:
+            raise InvalidRequestError("a function's name must not be empty")
+        return reference
+    function = user_function(reference)
+    name = getattr(function, NAME_ATTRIBUTE, None) or getattr(function, "__name__", None)
+    if function is None or not isinstance(name, str):
+        raise InvalidRequestError(
+            f"expected a function's name or a decorated function, got {type(reference).__name__}"
+        )
+    return name

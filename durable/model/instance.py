@@ -1,0 +1,127 @@
+"""What an orchestration instance looks like from outside."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from durable.errors import InvalidInstanceIdError
+from durable.model.failure import FailureDetails
+
+MAX_INSTANCE_ID = 200
+_FORBIDDEN = frozenset("/\\#?%\"'")
+
+
+class OrchestrationRuntimeStatus(StrEnum):
+    """The states of an instance, by the names of Durable Functions, and Stuck."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    CONTINUED_AS_NEW = "ContinuedAsNew"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+    TERMINATED = "Terminated"
+    SUSPENDED = "Suspended"
+    STUCK = "Stuck"
+    """Cannot proceed with today's code (it does not fit the history, or crashes its process);
+    goes on by itself once it can."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Nothing more will happen to the instance."""
+        return self in _TERMINAL
+
+    # Durable Functions spells its members this way
+    Pending = PENDING
+    Running = RUNNING
+    Completed = COMPLETED
+    ContinuedAsNew = CONTINUED_AS_NEW
+    Failed = FAILED
+    Canceled = CANCELED
+    Terminated = TERMINATED
+    Suspended = SUSPENDED
+    Stuck = STUCK
+
+
+_TERMINAL = frozenset(
+    {
+        OrchestrationRuntimeStatus.COMPLETED,
+        OrchestrationRuntimeStatus.FAILED,
+        OrchestrationRuntimeStatus.TERMINATED,
+        OrchestrationRuntimeStatus.CANCELED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Who awaits a sub-orchestration: the instance, its execution and the task."""
+
+    instance_id: str
+    incarnation: str
+    execution_id: str
+    task_id: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON, for rows."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Parent:
+        """The inverse of `to_dict`."""
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStatus:
+    """A snapshot of an instance. `input`, `output` and `custom_status` are JSON texts or None;
+    times are the storage service's."""
+
+    instance_id: str
+    name: str
+    runtime_status: OrchestrationRuntimeStatus
+    created_time: datetime
+    last_updated_time: datetime
+    execution_id: str = ""
+    version: str | None = None
+    input: str | None = None
+    output: str | None = None
+    custom_status: str | None = None
+    failure: FailureDetails | None = None
+    parent_instance_id: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def check_instance_id(instance_id: object) -> str:
+    r"""The id, if it can be one: 1 to 200 characters, none of ``/ \ # ? % ' "`` and no control
+    characters, no surrogates, no white space at either end, no `@` first (reserved for
+    entities). Raises InvalidInstanceIdError otherwise.
+
+    Table keys forbid the first four; `%` and quotes cannot be told from their escapes in a
+    URL or a filter, so that an id with one could be started and then not be addressed.
+    """
+    if not isinstance(instance_id, str):
+        raise InvalidInstanceIdError(
+            f"an instance id is a string, not {type(instance_id).__name__}"
+        )
+    if not instance_id:
+        raise InvalidInstanceIdError("an instance id must not be empty")
+    if len(instance_id) > MAX_INSTANCE_ID:
+        raise InvalidInstanceIdError(
+            f"the instance id has {len(instance_id)} characters; at most {MAX_INSTANCE_ID} are allowed"
+        )
+    for character in instance_id:
+        if character in _FORBIDDEN or unicodedata.category(character) in ("Cc", "Cs", "Cn"):
+            raise InvalidInstanceIdError(
+                f"the instance id holds {character!a}, which is not allowed: "
+                r"leave out / \ # ? % quotes and control characters"
+            )
+    if instance_id != instance_id.strip():
+        raise InvalidInstanceIdError("the instance id begins or ends with white space")
+    if instance_id.startswith("@"):
+        raise InvalidInstanceIdError("instance ids that begin with '@' are reserved for entities")
+    return instance_id
