@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
@@ -16,7 +16,7 @@ from durable.errors import (
     InstanceNotFoundError,
     InvalidRequestError,
     MessageGone,
-    PayloadError,
+    PayloadTooLargeError,
     RowChanged,
     RowExists,
     RowMissing,
@@ -25,7 +25,7 @@ from durable.errors import (
 from durable.hub.hub import Hub
 from durable.hub.keys import newest_first
 from durable.hub.messages import Doorbell
-from durable.hub.payloads import Spill
+from durable.hub.payloads import Spill, payloads_of
 from durable.hub.rows import PURGING, Head
 from durable.model.events import (
     Arrival,
@@ -34,6 +34,7 @@ from durable.model.events import (
     ExecutionResumed,
     ExecutionSuspended,
     ExecutionTerminated,
+    PayloadRef,
     Signal,
 )
 from durable.model.functions import Registry, name_of
@@ -139,6 +140,11 @@ class DurableOrchestrationClient:
         self._links = links
         self._max_payload = max_payload
 
+    @property
+    def max_payload(self) -> int:
+        """The longest input or event that is taken, in bytes of JSON."""
+        return self._max_payload
+
     # ---- starting ----
 
     async def start_new(
@@ -160,7 +166,7 @@ class DurableOrchestrationClient:
         name = name_of(orchestration_function_name)
         if self._registry is not None:
             self._registry.orchestrator(name)
-        instance_id = secrets.token_hex(16) if instance_id is None else instance_id
+        instance_id = self._hub.new_id(16) if instance_id is None else instance_id
         check_instance_id(instance_id)
         text = self._payload(client_input, "the input")
         return await self._start(name, instance_id, text, version, dict(tags or {}), if_exists)
@@ -175,13 +181,13 @@ class DurableOrchestrationClient:
         if_exists: IfExists,
     ) -> str:
         hub = self._hub
-        incarnation = secrets.token_hex(8)
-        spill = Spill(incarnation, secrets.token_hex(8))
+        incarnation = hub.new_id(8)
+        spill = Spill(incarnation, hub.new_id(8))
         head = Head(
             instance_id=instance_id,
             name=name,
             incarnation=incarnation,
-            execution_id=secrets.token_hex(16),
+            execution_id=hub.new_id(16),
             status=OrchestrationRuntimeStatus.PENDING,
             created=hub.storage.clock.now(),
             version=version,
@@ -244,13 +250,26 @@ class DurableOrchestrationClient:
             tags=head.tags,
         )
 
-    async def get_history(self, instance_id: str) -> list[tuple[datetime, Event]]:
+    async def get_history(
+        self, instance_id: str, *, payloads: bool = False
+    ) -> list[tuple[datetime, Event]]:
         """The current generation's events with the time of their turn, oldest first, payloads
-        of up to 16,000 characters as text and longer ones by reference. Raises
-        InstanceNotFoundError."""
+        of up to 16,000 characters as text and longer ones by reference, or with `payloads` all
+        as text. Raises InstanceNotFoundError."""
         head = await self._head(instance_id)
         turns = await self._hub.instances.history(head)
-        return [(stored.turn.time, event) for stored in turns for event in stored.turn.events]
+        events = [(stored.turn.time, event) for stored in turns for event in stored.turn.events]
+        if payloads:
+            events = [(time, await self._with_payloads(head, event)) for time, event in events]
+        return events
+
+    async def _with_payloads(self, head: Head, event: Event) -> Event:
+        texts = {
+            name: await self._hub.instances.text(head.instance_id, head.incarnation, payload)
+            for name, payload in payloads_of(event)
+            if isinstance(payload, PayloadRef)
+        }
+        return replace(event, **texts) if texts else event  # type: ignore[arg-type]
 
     async def list_instances(
         self,
@@ -361,8 +380,8 @@ class DurableOrchestrationClient:
 
     async def _signal(self, instance_id: str, make: Callable[[str], Signal]) -> None:
         head = await self._head(instance_id)
-        arrival = Arrival(make(secrets.token_hex(16)))
-        message, nonce = arrival.event.message_id, secrets.token_hex(8)  # type: ignore[union-attr]
+        arrival = Arrival(make(self._hub.new_id(16)))
+        message, nonce = arrival.event.message_id, self._hub.new_id(8)  # type: ignore[union-attr]
         accepted = not head.is_terminal and await repeat(
             self._hub,
             lambda: self._hub.instances.deliver(
@@ -379,7 +398,7 @@ class DurableOrchestrationClient:
         finished one. Returns the id; raises InstanceNotFoundError, InstanceExistsError."""
         head = await self._head(instance_id)
         text = await self._hub.instances.text(instance_id, head.incarnation, head.input)
-        target = secrets.token_hex(16) if restart_with_new_instance_id else instance_id
+        target = self._hub.new_id(16) if restart_with_new_instance_id else instance_id
         return await self._start(head.name, target, text, head.version, head.tags, "replace")
 
     # ---- purging ----
@@ -410,7 +429,12 @@ class DurableOrchestrationClient:
             )
             for row in rows:
                 head = await self._head_or_none(row.instance_id)
-                if head is not None and head.is_terminal and head.incarnation == row.incarnation:
+                if (
+                    head is not None
+                    and head.is_terminal
+                    and head.incarnation == row.incarnation
+                    and (not runtime_status or head.runtime_status in runtime_status)
+                ):
                     await self._purge(head)
                     count += 1
             if token is None:
@@ -423,17 +447,13 @@ class DurableOrchestrationClient:
         # a hidden doorbell first: should this process die half-way, a worker finishes the purge
         bell = Doorbell(head.instance_id, guard=True).encode()
         guard = await hub.storage.queues.send(queue, bell, delay=20)
-        try:
+        # where someone else restarts or purges it at the same moment, theirs stands
+        with suppress(RowChanged, RowMissing):
             if head.status != PURGING:
                 head = await hub.instances.update(replace(head, status=PURGING))
             await purge(hub, head)
-        except (RowChanged, RowMissing):
-            # someone else restarted or purged it at the same moment
-            pass
-        try:
+        with suppress(MessageGone):
             await hub.storage.queues.delete(queue, guard)
-        except MessageGone:
-            pass
 
     async def _quiet(self, head: Head) -> Head:
         """Wait until a finished instance has sent all it had to send."""
@@ -518,7 +538,7 @@ class DurableOrchestrationClient:
     def _payload(self, value: object, what: str) -> str | None:
         text = encode(value) if value is not None else None
         if text is not None and len(text) > self._max_payload:
-            raise PayloadError(
+            raise PayloadTooLargeError(
                 f"{what} has {len(text):,} bytes as JSON; at most {self._max_payload:,} are "
                 "allowed (extensions.durableTask.maxPayloadBytes in host.json)"
             )

@@ -183,6 +183,10 @@ class Queues(Protocol):
         """Remove a held message. MessageGone as above."""
         ...
 
+    async def has_visible(self, queue: str) -> bool:
+        """Whether a message could be received now."""
+        ...
+
     async def length(self, queue: str) -> int:
         """About how many messages there are, hidden ones included."""
         ...

@@ -7,7 +7,6 @@ order always yields the same decisions; dropping it and feeding a new one change
 from __future__ import annotations
 
 import sys
-from asyncio.events import _get_running_loop, _set_running_loop
 from collections import deque
 from collections.abc import Coroutine, Generator
 from datetime import UTC, datetime
@@ -216,15 +215,11 @@ class Decider:
 
         self.execution_id, self.version = event.execution_id, event.version
         self.input = event.input if isinstance(event.input, str) else None
-        loop = _get_running_loop()
-        _set_running_loop(None)
         try:
             code = self.definition.function(DurableOrchestrationContext(self))
         except Exception as error:
             self._end_with(error)
             return
-        finally:
-            _set_running_loop(loop)
         if isgenerator(code) or iscoroutine(code):
             self._code = code
         elif isawaitable(code):
@@ -237,9 +232,6 @@ class Decider:
     def _run(self) -> None:
         """Run the code until it waits for a task that is not done, or ends."""
         assert self._code is not None
-        # with no running loop, whatever needs asyncio fails at its own line instead of waiting
-        loop = _get_running_loop()
-        _set_running_loop(None)
         try:
             task, self._waiting = self._waiting, None
             while True:
@@ -256,8 +248,6 @@ class Decider:
             if isinstance(error, KeyboardInterrupt):
                 raise
             self._end_with(error)
-        finally:
-            _set_running_loop(loop)
 
     def _advance(self, task: DurableTask[Any] | None) -> Any:
         assert self._code is not None

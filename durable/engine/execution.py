@@ -60,6 +60,7 @@ class Outstanding:
 
     event: Scheduling
     since: datetime
+    turn: int
 
 
 class Execution:
@@ -81,6 +82,9 @@ class Execution:
         self.time: datetime | None = None
         self.is_open = True
         self._seen: dict[str, datetime] = {}
+        self._turn_time: datetime | None = None
+        self._accepted: list[Incoming] = []
+        self._dropped: list[OutboxItem] = []
         self._decider = Decider(definition, instance_id, parent)
 
     @classmethod
@@ -150,13 +154,13 @@ class Execution:
         decider = self._decider
         for event in turn.events:
             if isinstance(event, INCOMING):
-                self._note(event, turn.time)
-                decider.feed(event, turn.time, replaying=True)  # type: ignore[arg-type]
+                self._note(event, turn.time, turn.sequence)
+                decider.feed(event, turn.time, replaying=True)
             else:
                 check_match(decider, event)  # type: ignore[arg-type]
-                self._note(event, turn.time)
+                self._note(event, turn.time, turn.sequence)
 
-    def _note(self, event: Event, time: datetime) -> None:
+    def _note(self, event: Event, time: datetime, sequence: int) -> None:
         """What an event changes in the set of open tasks and known messages."""
         match event:
             case (
@@ -169,7 +173,7 @@ class Execution:
             ):
                 self.outstanding.pop(event.task_id, None)
             case TaskScheduled() | TimerCreated() | SubOrchestrationInstanceCreated():
-                self.outstanding[event.task_id] = Outstanding(event, time)
+                self.outstanding[event.task_id] = Outstanding(event, time, sequence)
             case EventRaised() | ExecutionSuspended() | ExecutionResumed() | ExecutionTerminated():
                 self._seen[event.message_id] = time
             case ExecutionStarted():
@@ -182,51 +186,71 @@ class Execution:
     def turn(
         self, arrivals: Sequence[Arrival], *, now: datetime, nonce: str, more: bool = False
     ) -> Commit:
-        """Take in what arrived, run the code, and say what to store.
+        """Take in what arrived, run the code, and say what to store: `take` and `commit`."""
+        self.take(arrivals, now=now)
+        return self.commit(nonce=nonce, more=more)
+
+    def take(self, arrivals: Sequence[Arrival], *, now: datetime) -> None:
+        """Feed what arrived to the code; may be called again before `commit`.
 
         Arrivals that are stale or repeated leave no trace. `now` is the storage service's time;
-        an earlier one than the last turn's counts as that. `nonce` is random and becomes the
-        turn's, and the execution id where the code continues as new. `more` says that the inbox
-        holds what this turn did not take: an ending then waits for the next turn, so that
-        nothing that was accepted goes unseen.
+        an earlier one than the last turn's counts as that.
         """
-        time = max(now, self.time) if self.time else now
-        decider = self._decider
-        accepted: list[Incoming] = []
-        dropped_timers: list[OutboxItem] = []
-        incoming: list[Incoming] = [self.start] if self.time is None else []
-        for event in incoming:
-            accepted.append(event)
-            decider.feed(event, time, replaying=False)
+        if self._turn_time is None:
+            self._turn_time = max(now, self.time) if self.time else now
+            if self.time is None:
+                self._feed(self.start)
         for arrival in arrivals:
-            counted = self._accept(arrival)
-            if counted is None:
-                continue
-            if isinstance(counted, TimerFired):
-                dropped_timers += self._drop_timer(counted.task_id)
-            accepted.append(counted)
-            self._note(counted, time)
-            decider.feed(counted, time, replaying=False)
+            event = self._accept(arrival)
+            if event is not None:
+                if isinstance(event, TimerFired):
+                    self._dropped += self._drop_timer(event.task_id)
+                self._feed(event)
+
+    def _feed(self, event: Incoming) -> None:
+        assert self._turn_time is not None
+        self._accepted.append(event)
+        self._note(event, self._turn_time, self.sequence)
+        self._decider.feed(event, self._turn_time, replaying=False)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the code has come to an end that closes the instance."""
+        return self._decider.ending is not None and not isinstance(
+            self._decider.ending, ContinueAsNew
+        )
+
+    def commit(self, *, nonce: str, more: bool = False) -> Commit:
+        """What to store for all that was taken since the last commit.
+
+        `nonce` is random and becomes the turn's, and the execution id where the code continues
+        as new. `more` says that the inbox holds what this turn did not take: an ending then
+        waits for the next turn, so that nothing that was accepted goes unseen.
+        """
+        assert self._turn_time is not None, "take comes before commit"
+        decider, time = self._decider, self._turn_time
         ending = decider.ending
         if isinstance(ending, ExecutionTerminated):
             decider.decisions.clear()
-        decisions = [decision for decision, _ in decider.decisions]
+        decisions: list[Decision] = [decision for decision, _ in decider.decisions]
         decider.decisions.clear()
-        outbox = dropped_timers + self._outbox(decisions, time)
+        outbox = self._dropped + self._outbox(decisions, time)
+        events: tuple[Event, ...] = (*self._accepted, *decisions)
+        self._accepted, self._dropped, self._turn_time = [], [], None
         self.time = time
         sequence, self.sequence = self.sequence, self.sequence + 1
-        self.is_open = held = ending is not None and more
-        if ending is None or held:
+        self.is_open = ending is not None and more and not isinstance(ending, ContinueAsNew)
+        if ending is None or self.is_open:
             status = Status.SUSPENDED if decider.suspended else Status.RUNNING
-            turn = Turn(sequence, time, (*accepted, *decisions), open=held, nonce=nonce)
+            turn = Turn(sequence, time, self.execution_id, events, open=self.is_open, nonce=nonce)
             return Commit(turn, tuple(outbox), status, self.execution_id, decider.custom_status)
         if not isinstance(ending, ExecutionTerminated):
-            decisions.append(ending)
+            events = (*events, ending)
         for task_id in list(self.outstanding):
             outbox += self._drop_timer(task_id)
         if isinstance(ending, ContinueAsNew):
-            return self._continue(ending, (*accepted, *decisions), outbox, sequence, time, nonce)
-        return self._finish(ending, (*accepted, *decisions), outbox, sequence, time, nonce)
+            return self._continue(ending, events, outbox, sequence, time, nonce, forget=not more)
+        return self._finish(ending, events, outbox, sequence, time, nonce)
 
     def _accept(self, arrival: Arrival) -> Completion | EventRaised | Incoming | None:
         """The event, if it counts."""
@@ -280,7 +304,7 @@ class Execution:
                     outbox.append(OutboxItem(Send.EVENT, decision.task_id, decision.instance_id))
                 case ContinueAsNew() | ExecutionCompleted():
                     pass
-            self._note(decision, time)
+            self._note(decision, time, self.sequence)
         return outbox
 
     def _drop_timer(self, task_id: int) -> list[OutboxItem]:
@@ -299,11 +323,23 @@ class Execution:
         sequence: int,
         time: datetime,
         nonce: str,
+        *,
+        forget: bool,
     ) -> Commit:
         start = ExecutionStarted(self.start.name, nonce, ending.input, ending.version)
         carried = self._decider.unconsumed()
-        seen = tuple((i, t) for i, t in self._seen.items() if time - t < REMEMBER)
-        turn = Turn(sequence, time, (start, *carried), closing, open=True, nonce=nonce, seen=seen)
+        # an old id is forgotten only when the inbox holds nothing that it might have to refuse
+        seen = tuple((i, t) for i, t in self._seen.items() if not forget or time - t < REMEMBER)
+        turn = Turn(
+            sequence,
+            time,
+            self.execution_id,
+            (start, *carried),
+            closing,
+            open=True,
+            nonce=nonce,
+            seen=seen,
+        )
         return Commit(
             turn,
             (*outbox, OutboxItem(Send.TRIM)),
@@ -341,7 +377,7 @@ class Execution:
         if self.parent is not None:
             outbox.append(OutboxItem(Send.REPLY, target=self.parent.instance_id))
         return Commit(
-            Turn(sequence, time, events, nonce=nonce),
+            Turn(sequence, time, self.execution_id, events, nonce=nonce),
             tuple(outbox),
             status,
             self.execution_id,

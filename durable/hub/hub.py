@@ -13,7 +13,7 @@ from durable.errors import ConfigurationError, HubInUseError, RowExists, RowMiss
 from durable.hub.instances import Instances
 from durable.hub.keys import HubNames
 from durable.hub.projection import Projection
-from durable.ports import Delete, Insert, Storage, Where
+from durable.ports import Delete, Insert, Storage, Value, Where
 
 _META = "hub"
 _DEAD = "dead"
@@ -34,8 +34,17 @@ class DeadLetter:
 class Hub:
     """Tables, queues and settings of one hub; one object for each event loop."""
 
-    def __init__(self, storage: Storage, name: str, *, control_queues: int = 1) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        name: str,
+        *,
+        control_queues: int = 1,
+        new_id: Callable[[int], str] = secrets.token_hex,
+    ) -> None:
+        """`new_id(n)` gives a random hex text of n bytes; all randomness comes from there."""
         self.storage = storage
+        self.new_id = new_id
         self.names = HubNames(name, control_queues)
         self.instances = Instances(storage, self.names)
         self.projection = Projection(storage, self.names, self.instances)
@@ -99,8 +108,13 @@ class Hub:
     async def bury(self, queue: str, body: bytes, reason: str) -> str:
         """Keep a message that cannot be applied. Bodies over 60,000 bytes are cut."""
         now = self.storage.clock.now()
-        key = f"{now:%Y%m%d%H%M%S%f}|{secrets.token_hex(4)}"
-        values = {"queue": queue, "body": body[:_MAX_BODY], "reason": reason[:4000], "time": now}
+        key = f"{now:%Y%m%d%H%M%S%f}|{self.new_id(4)}"
+        values: dict[str, Value] = {
+            "queue": queue,
+            "body": body[:_MAX_BODY],
+            "reason": reason[:4000],
+            "time": now,
+        }
         await self.storage.tables.transact(self.names.hub_table, _DEAD, [Insert(key, values)])
         return key
 

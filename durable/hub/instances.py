@@ -212,7 +212,7 @@ class Instances:
                 text = await self.text(head.instance_id, head.incarnation, payload)
                 if text is not None:
                     known[text] = payload
-                event = replace(event, **{name: text})  # type: ignore[arg-type]
+                event = replace(event, **{name: text})
         return event
 
     # ---- the inbox ----

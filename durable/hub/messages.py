@@ -8,6 +8,7 @@ body fields of a message overwrite its own metadata.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from durable.model.events import Payload, PayloadRef
 
 FORMAT = 1
 LIMIT = 48 * 1024
+_HEX = re.compile(r"[0-9a-f]{1,64}")
 
 
 class BadMessage(ValueError):
@@ -26,18 +28,20 @@ class BadMessage(ValueError):
 class Doorbell:
     """`guard` marks a hidden message that a process holds while it works and deletes after: one
     that is seen rings for a process that died. `deaths` counts them in a row. `audit` comes
-    from the sweeper. `lack` counts deliveries to workers that could not serve the instance."""
+    from the sweeper. `lack` counts deliveries to workers that could not serve the instance.
+    `heir_of` names a guard that this message replaces."""
 
     instance_id: str
     guard: bool = False
     deaths: int = 0
     audit: bool = False
     lack: int = 0
+    heir_of: tuple[str, int] | None = None
 
     def encode(self) -> bytes:
         """UTF-8 JSON."""
         data: dict[str, Any] = {"v": FORMAT, "kind": "ring", "instance": self.instance_id}
-        for name in ("guard", "deaths", "audit", "lack"):
+        for name in ("guard", "deaths", "audit", "lack", "heir_of"):
             if value := getattr(self, name):
                 data[name] = value
         return _dump(data)
@@ -116,12 +120,17 @@ def decode_message(body: bytes) -> Doorbell | WorkItem:
 
 
 def _doorbell(data: dict[str, Any]) -> Doorbell:
+    heir = data.get("heir_of")
+    if heir is not None:
+        message, count = heir
+        heir = (_typed(message, str), _typed(count, int))
     return Doorbell(
         _typed(data["instance"], str),
         _typed(data.get("guard", False), bool),
         _typed(data.get("deaths", 0), int),
         _typed(data.get("audit", False), bool),
         _typed(data.get("lack", 0), int),
+        heir,
     )
 
 
@@ -135,9 +144,11 @@ def _work_item(data: dict[str, Any]) -> WorkItem:
     scheduled = datetime.fromisoformat(_typed(data["scheduled"], str))
     if scheduled.tzinfo is None:
         raise ValueError("scheduled has no time zone")
+    if not _HEX.fullmatch(_typed(data["inc"], str)):
+        raise ValueError("inc is not hexadecimal")
     return WorkItem(
         _typed(data["instance"], str),
-        _typed(data["inc"], str),
+        data["inc"],
         _typed(data["eid"], str),
         _typed(data["task"], int),
         _typed(data["activity"], str),

@@ -59,7 +59,7 @@ class Spill:
             for name, payload in payloads_of(event)
             if (short := self.payload(payload)) is not payload
         }
-        return replace(event, **changed) if changed else event
+        return replace(event, **changed) if changed else event  # type: ignore[arg-type]
 
     def turn(self, turn: Turn) -> Turn:
         """The turn, with long payloads by reference."""

@@ -77,8 +77,10 @@ class Head:
     `sequence` numbers the next turn, `base` is the first turn of this generation. `ready`
     says that the code has more to say without anything arriving. `marks` are the deliveries
     that fenced earlier holders. `waiting_since` is when the oldest activity that is out in a
-    queue was scheduled. `stale` are earlier incarnations to delete, each with the key of its
-    row in the projection. `failure` is why the instance failed, or is Stuck.
+    queue was scheduled, `next_timer` when the first timer is due, `open_tasks` the ids of the
+    tasks that have not ended (see `encode_ids`). `stale` are earlier incarnations to
+    delete, each with the key of its row in the projection. `failure` is why the instance
+    failed, or is Stuck.
     """
 
     instance_id: str
@@ -105,6 +107,8 @@ class Head:
     holdings: tuple[Holding, ...] = ()
     marks: tuple[tuple[str, int], ...] = ()
     waiting_since: datetime | None = None
+    next_timer: datetime | None = None
+    open_tasks: str = ""
     stale: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -152,6 +156,8 @@ class Head:
             "held": _json([holding.to_list() for holding in self.holdings]),
             "marks": _json(self.marks),
             "waiting": self.waiting_since.isoformat() if self.waiting_since else "",
+            "timer": self.next_timer.isoformat() if self.next_timer else "",
+            "open": self.open_tasks,
             "stale": _json(self.stale),
         }
         if self.time is not None:
@@ -188,6 +194,8 @@ class Head:
             holdings=tuple(Holding.from_list(item) for item in json.loads(values["held"])),
             marks=tuple((message, count) for message, count in json.loads(values["marks"])),
             waiting_since=_time(values["waiting"]),
+            next_timer=_time(values["timer"]),
+            open_tasks=values["open"],
             stale=tuple((incarnation, row) for incarnation, row in json.loads(values["stale"])),
         )
 
@@ -216,7 +224,10 @@ class InboxRow:
 def encode_turn(stored: StoredTurn) -> str:
     """JSON text of a turn row's content."""
     turn = stored.turn
-    data: dict[str, Any] = {"events": [event_to_dict(event) for event in turn.events]}
+    data: dict[str, Any] = {
+        "eid": turn.execution_id,
+        "events": [event_to_dict(event) for event in turn.events],
+    }
     if turn.closing:
         data["closing"] = [event_to_dict(event) for event in turn.closing]
     if turn.open:
@@ -234,6 +245,7 @@ def decode_turn(text: str, sequence: int, time: datetime, nonce: str) -> StoredT
     turn = Turn(
         sequence,
         time,
+        data["eid"],
         tuple(event_from_dict(event) for event in data["events"]),
         tuple(event_from_dict(event) for event in data.get("closing", ())),
         data.get("open", False),
@@ -292,6 +304,32 @@ def pack(text: str) -> list[bytes]:
 def unpack(chunks: Iterable[bytes]) -> str:
     """The inverse of `pack`."""
     return zlib.decompress(b"".join(chunks)).decode()
+
+
+def encode_ids(ids: Iterable[int]) -> str:
+    """Task ids as ranges, `3,5-9`; `*` (any may be among them) when that becomes too long."""
+    ranges: list[str] = []
+    first = last = -2
+    for number in [*sorted(ids), -1]:
+        if number == last + 1:
+            last = number
+            continue
+        if first >= 0:
+            ranges.append(str(first) if first == last else f"{first}-{last}")
+        first = last = number
+    text = ",".join(ranges)
+    return text if len(text) <= 8_000 else "*"
+
+
+def has_id(ids: str, number: int) -> bool:
+    """Whether `encode_ids` gave a text that holds, or may hold, the id."""
+    if ids == "*":
+        return True
+    for part in filter(None, ids.split(",")):
+        first, _, last = part.partition("-")
+        if int(first) <= number <= int(last or first):
+            return True
+    return False
 
 
 def check_format(row: Row) -> None:

@@ -173,12 +173,14 @@ class Turn:
     """One commit's piece of history.
 
     `closing` holds the last events of the previous generation when this turn continued as
-    new; `events` then begin the next one. `open` says that what the code decided after
-    these events is not among them: the next turn records it.
+    new; `events` then begin the next one. `execution_id` is the execution that decided: the
+    previous one's then. `open` says that what the code decided after these events is not
+    among them: the next turn records it.
     """
 
     sequence: int
     time: datetime
+    execution_id: str
     events: tuple[Event, ...]
     closing: tuple[Event, ...] = ()
     open: bool = False
@@ -187,7 +189,7 @@ class Turn:
     """Message ids that earlier generations consumed within the last hour."""
 
 
-class UnknownFormat(Exception):  # noqa: N818
+class UnknownFormat(Exception):
     """A stored value of a kind that this version does not know."""
 
 
@@ -213,7 +215,7 @@ _TYPES: dict[str, type[Any]] = {
         ExecutionCompleted,
     )
 }
-INCOMING: tuple[type[Any], ...] = Incoming.__args__  # type: ignore[attr-defined]
+INCOMING: tuple[type[Any], ...] = Incoming.__args__
 
 
 class _Fields:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from durable.errors import DefinitionError, InvalidRequestError, UnknownFunctionError
 
@@ -45,20 +45,17 @@ class Registry:
 
     def add(self, definition: OrchestratorDefinition | ActivityDefinition) -> None:
         """Register; DefinitionError if another function has the name already."""
-        kind = "orchestrator" if isinstance(definition, OrchestratorDefinition) else "activity"
-        known: dict[str, Any] = self.orchestrators if kind == "orchestrator" else self.activities
-        other = known.get(definition.name)
-        if other is not None and other.function is not definition.function:
-            raise DefinitionError(
-                f"two functions are registered as {kind} {definition.name!r}: "
-                f"{_where(other.function)} and {_where(definition.function)}; rename one"
-            )
-        known[definition.name] = definition
+        if isinstance(definition, OrchestratorDefinition):
+            _add(self.orchestrators, definition, "orchestrator")
+        else:
+            _add(self.activities, definition, "activity")
 
     def update(self, other: Registry) -> None:
         """Take over all of another registry, a blueprint's say."""
-        for definition in (*other.orchestrators.values(), *other.activities.values()):
-            self.add(definition)
+        for orchestrator in other.orchestrators.values():
+            self.add(orchestrator)
+        for activity in other.activities.values():
+            self.add(activity)
 
     def orchestrator(self, name: str) -> OrchestratorDefinition:
         """By name; UnknownFunctionError lists what there is."""
@@ -69,7 +66,20 @@ class Registry:
         return _find(self.activities, name, "activity")
 
 
-def _find(known: Mapping[str, Any], name: str, kind: str) -> Any:
+D = TypeVar("D", OrchestratorDefinition, ActivityDefinition)
+
+
+def _add(known: dict[str, D], definition: D, kind: str) -> None:
+    other = known.get(definition.name)
+    if other is not None and other.function is not definition.function:
+        raise DefinitionError(
+            f"two functions are registered as {kind} {definition.name!r}: "
+            f"{_where(other.function)} and {_where(definition.function)}; rename one"
+        )
+    known[definition.name] = definition
+
+
+def _find(known: Mapping[str, D], name: str, kind: str) -> D:
     definition = known.get(name)
     if definition is None:
         raise UnknownFunctionError(

@@ -112,7 +112,8 @@ def check_instance_id(instance_id: object) -> str:
         raise InvalidInstanceIdError("an instance id must not be empty")
     if len(instance_id) > MAX_INSTANCE_ID:
         raise InvalidInstanceIdError(
-            f"the instance id has {len(instance_id)} characters; at most {MAX_INSTANCE_ID} are allowed"
+            f"the instance id has {len(instance_id)} characters; "
+            f"at most {MAX_INSTANCE_ID} are allowed"
         )
     for character in instance_id:
         if character in _FORBIDDEN or unicodedata.category(character) in ("Cc", "Cs", "Cn"):

@@ -1,0 +1,76 @@
+# The commands of this repository; each sets up what it needs. `make` lists them.
+
+PYTHON ?= python3
+BIN := .venv/bin
+CHECKS := format lint types contracts unit
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo start test fix lock $(CHECKS)
+
+help:
+	@echo "make demo       run the sample app, kill a worker, watch it finish"
+	@echo "make start      run the sample app on port 7071 until Ctrl-C"
+	@echo "make test       every check: $(CHECKS)"
+	@echo "make fix        format the code and apply the linter's safe fixes"
+	@echo "make setup      only set up: .venv and .tools (the others do it themselves)"
+	@echo "make lock       pin the newest packages that fit (needs uv and npm)"
+	@echo
+	@echo "One check:      make format | lint | types | contracts | unit"
+	@echo "Some tests:     make unit ARGS='tests/contract -k queue'"
+	@echo "Another Python: make PYTHON=python3.13 test"
+
+# `make test` sets up once and tells the checks so.
+setup:
+ifndef READY
+	@$(PYTHON) tools/bootstrap.py
+endif
+
+demo: setup
+	@$(BIN)/python tools/demo.py
+
+start: setup
+	@$(BIN)/python tools/start.py
+
+# Runs every check, so that one run names all that is wrong.
+test: setup
+	@failed=; \
+	for check in $(CHECKS); do \
+		$(MAKE) --no-print-directory READY=yes $$check || failed="$$failed $$check"; \
+	done; \
+	echo; \
+	if [ -n "$$failed" ]; then echo "make test: FAILED:$$failed"; exit 1; fi; \
+	echo "make test: all checks passed: $(CHECKS)"
+
+format: setup
+	@echo "== format: ruff format --check"
+	@$(BIN)/python -m ruff format --check .
+
+lint: setup
+	@echo "== lint: ruff check"
+	@$(BIN)/python -m ruff check .
+
+types: setup
+	@echo "== types: mypy --strict"
+	@$(BIN)/python -m mypy
+
+contracts: setup
+	@echo "== contracts: import-linter"
+	@$(BIN)/lint-imports --no-logo
+
+unit: setup
+	@echo "== unit: pytest"
+	@$(BIN)/python -m pytest $(ARGS)
+
+fix: setup
+	-@$(BIN)/python -m ruff check --fix .
+	@$(BIN)/python -m ruff format .
+
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" \
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes
+
+lock:
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml requirements/dev.in -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) requirements/node.in -o requirements/node.txt
+	cd tools/azurite && npm install --package-lock-only --omit-lockfile-registry-resolved

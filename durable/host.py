@@ -1,0 +1,166 @@
+"""Puts an app together: settings, storage, hub, runtime and client. The composition root."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from durable.client import DurableOrchestrationClient
+from durable.hub.hub import Hub
+from durable.management.links import LinkSigner
+from durable.model.functions import Registry
+from durable.ports import Storage
+from durable.runtime.guards import ThreadKeeping
+from durable.runtime.runtime import Runtime, RuntimeOptions
+from durable.settings import Settings, load_settings
+from durable.storage.azure import Connection, open_storage
+from durable.storage.azure.clock import ServiceClock
+
+LOCAL_BUDGET = 30.0
+"""Seconds for which a run begun by an HTTP function under the Functions host takes work on."""
+
+
+class DurableHost:
+    """One opened hub with a runtime, on the event loop that opened it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        hub: Hub,
+        registry: Registry,
+        runtime: Runtime,
+        links: LinkSigner,
+        closers: list[Callable[[], Awaitable[None]]],
+    ) -> None:
+        self.settings = settings
+        self.hub = hub
+        self.registry = registry
+        self.runtime = runtime
+        self.links = links
+        self.client = DurableOrchestrationClient(
+            hub,
+            ringer=runtime,
+            registry=registry,
+            links=links,
+            max_payload=settings.max_payload,
+        )
+        self._closers = closers
+
+    @classmethod
+    async def open(
+        cls,
+        settings: Settings,
+        registry: Registry,
+        *,
+        base_url: str | None = None,
+        under_functions: bool = False,
+    ) -> DurableHost:
+        """Connect, create what the hub lacks, claim it for this app, and make a runtime.
+
+        `base_url` is what links begin with unless the settings have one. `under_functions`
+        bounds runs that begin beside an invocation. Raises ConfigurationError, HubInUseError
+        or StorageError; nothing stays open then.
+        """
+        connection = Connection.from_settings(settings.values, settings.connection_name)
+        clock = ServiceClock()
+        encoding = settings.message_encoding
+        opened = await open_storage(connection, message_encoding=encoding, clock=clock)
+        closers: list[Callable[[], Awaitable[None]]] = [opened.close]
+        try:
+            hub = Hub(opened.storage, settings.hub, control_queues=settings.control_queues)
+            await hub.create(app=settings.app_name, activities=tuple(registry.activities))
+
+            async def another() -> tuple[Storage, Callable[[], Awaitable[None]]]:
+                storage = await open_storage(connection, message_encoding=encoding, clock=clock)
+                return storage.storage, storage.close
+
+            keeping = ThreadKeeping(another)
+            await keeping.start()
+            closers.append(keeping.close)
+            runtime = Runtime(hub, registry, keeping, _options(settings, under_functions))
+            links = LinkSigner(
+                (await hub.secret("links")).encode(),
+                f"{_base(settings, base_url)}{_prefix(settings)}",
+                lifetime=settings.link_lifetime,
+                now=hub.storage.clock.now,
+            )
+        except BaseException:
+            for close in reversed(closers):
+                await close()
+            raise
+        return cls(settings, hub, registry, runtime, links, closers)
+
+    async def close(self, *, drain: float = 0.0) -> None:
+        """Stop taking work on, give what runs up to `drain` seconds, and disconnect."""
+        await self.runtime.drain(drain)
+        for close in reversed(self._closers):
+            await close()
+        self._closers.clear()
+
+
+class DurableApp:
+    """What a DFApp or Blueprint carries as its attribute `durable`: its functions, and the host
+    that runs them."""
+
+    def __init__(self) -> None:
+        self.registry = Registry()
+        self.builtin: set[str] = set()
+        self.folder: Path | None = None
+        self._host: DurableHost | None = None
+        self._opening: asyncio.Task[DurableHost] | None = None
+
+    def attach(self, host: DurableHost | None) -> None:
+        """Use this host from now on; None detaches it."""
+        self._host = host
+
+    async def host(self) -> DurableHost:
+        """The attached host, or else one opened on first use from the environment, as under the
+        Functions host. Concurrent callers share one; a failed opening is tried again."""
+        if self._host is None:
+            if self._opening is None:
+                self._opening = asyncio.ensure_future(self._open())
+            try:
+                self._host = await asyncio.shield(self._opening)
+            finally:
+                if self._opening is not None and self._opening.done():
+                    self._opening = None
+        return self._host
+
+    async def client(self) -> DurableOrchestrationClient:
+        """The host's client."""
+        return (await self.host()).client
+
+    async def _open(self) -> DurableHost:
+        # the Functions host spells it this way
+        folder = self.folder or Path(os.environ.get("AzureWebJobsScriptRoot") or ".")  # noqa: SIM112
+        return await DurableHost.open(load_settings(folder), self.registry, under_functions=True)
+
+
+def _options(settings: Settings, under_functions: bool) -> RuntimeOptions:
+    timeout = settings.function_timeout
+    return RuntimeOptions(
+        max_activities=settings.max_concurrent_activities,
+        max_orchestrations=settings.max_concurrent_orchestrators,
+        max_attempts=settings.max_attempts,
+        max_payload=settings.max_payload,
+        always_queue=settings.always_queue,
+        local_budget=LOCAL_BUDGET if under_functions else None,
+        invocation_budget=(
+            timeout.total_seconds() / 2 if under_functions and timeout is not None else None
+        ),
+    )
+
+
+def _base(settings: Settings, listening: str | None) -> str:
+    if settings.base_url:
+        return settings.base_url.rstrip("/")
+    if settings.website_hostname:
+        scheme = "http" if settings.website_hostname.startswith("localhost") else "https"
+        return f"{scheme}://{settings.website_hostname}"
+    return (listening or "http://localhost:7071").rstrip("/")
+
+
+def _prefix(settings: Settings) -> str:
+    return f"/{settings.route_prefix}" if settings.route_prefix else ""

@@ -1,0 +1,105 @@
+"""Runs activity functions: sync ones in a thread, async ones on the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from concurrent.futures import Executor
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from durable.codec import annotation_of, decode, encode
+from durable.errors import InvalidRequestError, PayloadError
+from durable.model.events import TaskCompleted, TaskFailed
+from durable.model.failure import FailureDetails
+from durable.model.functions import ActivityDefinition
+
+logger = logging.getLogger("durable.activities")
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityContext:
+    """Which call of which activity is running.
+
+    `idempotency_key` is the same whenever this logical call runs again: after a crash, a lost
+    answer, or a retry of its policy. `attempt` counts the policy's attempts from 1.
+    """
+
+    instance_id: str
+    execution_id: str
+    task_id: int
+    activity: str
+    attempt: int
+    idempotency_key: str
+
+
+_current: ContextVar[ActivityContext] = ContextVar("durable_activity")
+
+
+def activity_context() -> ActivityContext:
+    """The running activity's context; InvalidRequestError outside of an activity."""
+    try:
+        return _current.get()
+    except LookupError:
+        raise InvalidRequestError("activity_context() is only there inside an activity") from None
+
+
+async def run_activity(
+    definition: ActivityDefinition,
+    context: ActivityContext,
+    text: str | None,
+    *,
+    executor: Executor,
+    max_payload: int,
+) -> TaskCompleted | TaskFailed:
+    """Run it once and answer what history records. Whatever it raises becomes a TaskFailed,
+    so does an input that does not fit its annotation and a result that cannot be stored."""
+    function = definition.function
+    scope = contextvars.copy_context()
+    scope.run(_current.set, context)
+    try:
+        value = decode(text, annotation_of(function, definition.input_name))
+        loop = asyncio.get_running_loop()
+        if definition.is_async:
+            result = await loop.create_task(function(value), context=scope)
+        else:
+            result = await loop.run_in_executor(executor, lambda: scope.run(function, value))
+            if asyncio.iscoroutine(result):
+                result = await loop.create_task(result, context=scope)
+        output = encode(result)
+        if len(output) > max_payload:
+            raise PayloadError(
+                f"the result of activity {definition.name!r} has {len(output):,} bytes as JSON; "
+                f"at most {max_payload:,} are allowed"
+            )
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        failure = FailureDetails("the activity was cancelled", "asyncio.CancelledError")
+        return TaskFailed(context.task_id, failure)
+    except (Exception, SystemExit) as error:
+        logger.warning(
+            "activity %s of %s failed in attempt %d: %s: %s",
+            definition.name,
+            context.instance_id,
+            context.attempt,
+            type(error).__name__,
+            error,
+        )
+        failure = FailureDetails.from_exception(error, skip_frames=_own_frames(error))
+        return TaskFailed(context.task_id, failure)
+    return TaskCompleted(context.task_id, output)
+
+
+def _own_frames(error: BaseException) -> int:
+    """Frames of this package and of the executor, before user code begins."""
+    count, skip, traceback = 0, 0, error.__traceback__
+    while traceback:
+        name = traceback.tb_frame.f_globals.get("__name__", "")
+        count += 1
+        if name in (__name__, "concurrent.futures.thread"):
+            skip = count
+        traceback = traceback.tb_next
+    return skip if skip < count else 0

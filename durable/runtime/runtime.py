@@ -1,0 +1,629 @@
+"""What runs an app's orchestrations and activities in one process, on one event loop.
+
+Messages come in from a pump of ours or from queue triggers; both end in the same run of an
+actor under a guard. Clock, randomness and the spawning of tasks come from outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from durable.client import QueueRinger, repeat
+from durable.engine.execution import Outstanding
+from durable.errors import MessageGone, RowExists, RowMissing, StorageError
+from durable.hub.hub import Hub
+from durable.hub.instances import PayloadGone
+from durable.hub.keys import newest_first
+from durable.hub.messages import BadMessage, Doorbell, WorkItem, decode_message
+from durable.hub.payloads import Spill
+from durable.hub.rows import Head, has_id
+from durable.model.commit import Commit
+from durable.model.events import (
+    Arrival,
+    Completion,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    UnknownFormat,
+)
+from durable.model.failure import FailureDetails
+from durable.model.functions import Registry
+from durable.model.instance import OrchestrationRuntimeStatus
+from durable.ports import Delete, Insert, Message, Value
+from durable.runtime.activities import ActivityContext, run_activity
+from durable.runtime.actor import LATE_START, Actor, Lacking, Stuck, Warm
+from durable.runtime.dispatch import Dispatcher
+from durable.runtime.guards import CLAIMS, Claim, Guard, Keeping, Key, claim_key
+from durable.runtime.slots import Slots
+from durable.runtime.sweeper import Sweeper
+
+logger = logging.getLogger("durable.runtime")
+
+LONG_RUN = 20.0
+MAX_DELAY = 120.0
+
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeOptions:
+    """How much a process takes on. Times are in seconds.
+
+    `local_budget` bounds how long a run begun in passing (by an HTTP start, say) takes new
+    activities on; `invocation_budget` does so for a queue trigger's. None means no bound.
+    """
+
+    max_activities: int = 20
+    max_orchestrations: int = 20
+    max_attempts: int = 10
+    max_payload: int = 16 * 1024 * 1024
+    always_queue: bool = False
+    cache: int = 1000
+    local_budget: float | None = None
+    invocation_budget: float | None = None
+
+
+class Runtime:
+    """See the module. Use on one event loop only."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        registry: Registry,
+        keeping: Keeping,
+        options: RuntimeOptions | None = None,
+        *,
+        spawn: Spawn | None = None,
+    ) -> None:
+        self.hub = hub
+        self.registry = registry
+        self.keeping = keeping
+        self.options = options or RuntimeOptions()
+        self.activities = Slots(self.options.max_activities)
+        self.turns = Slots(self.options.max_orchestrations)
+        self.on_nudge: Callable[[str, float], None] | None = None
+        self.dispatcher = Dispatcher(hub, registry, self, self._nudge)
+        self._queue_ringer = QueueRinger(hub)
+        self._spawn = spawn or asyncio.ensure_future
+        self._actors: dict[str, Actor] = {}
+        self._warm: OrderedDict[str, Warm] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._alone = asyncio.Lock()
+        self._executor = ThreadPoolExecutor(self.options.max_activities, "durable-activity")
+        self._sweeper = Sweeper(self)
+        self._draining = False
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it takes nothing on any more."""
+        return self._draining
+
+    @property
+    def control_queues(self) -> tuple[str, ...]:
+        """The hub's control queues."""
+        return self.hub.names.control_queues
+
+    @property
+    def work_queues(self) -> Mapping[str, str]:
+        """The work queue of each of the app's activities."""
+        return {name: self.hub.names.work_queue(name) for name in self.registry.activities}
+
+    def turn_room(self) -> int:
+        """How many more orchestrations may be run at once."""
+        return 0 if self._draining else self.turns.free
+
+    def activity_room(self) -> int:
+        """How many more activities may run at once."""
+        return 0 if self._draining else self.activities.free
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run in the background; kept until done."""
+        task = self._spawn(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # ---- messages that our own pump received, with a lease of 20 s ----
+
+    async def handle_control(self, queue: str, message: Message, asked: float) -> None:
+        """Do what a control message asks for, and delete it. One that is none of ours becomes a
+        dead letter. `asked` is the monotonic time when receiving it was begun."""
+        bell = await self._decode(queue, message.body, Doorbell)
+        if bell is None:
+            await self._delete(queue, message)
+            return
+        if message.dequeue_count == 1 and self._join(bell):
+            await self._delete(queue, message)
+            return
+        guard = self._received(queue, message, bell, asked)
+        self.keeping.keep(guard)
+        try:
+            await self._run(bell, guard, None)
+        except BaseException:
+            self.keeping.drop(guard)
+            raise
+
+    async def handle_work(self, queue: str, message: Message, asked: float) -> None:
+        """Run the activity of a work item, store its completion, and delete the item."""
+        item = await self._decode(queue, message.body, WorkItem)
+        if item is None:
+            await self._delete(queue, message)
+            return
+        bell = Doorbell(item.instance_id)
+        guard = self._received(queue, message, bell, asked)
+        self.keeping.keep(guard)
+        try:
+            await self._work(queue, item, bell, guard, message.dequeue_count)
+        except BaseException:
+            self.keeping.drop(guard)
+            raise
+
+    # ---- messages that a queue trigger received: its lease is no guard ----
+
+    async def trigger_control(
+        self, queue: str, body: bytes, message_id: str, dequeue_count: int
+    ) -> None:
+        """As `handle_control`; whoever received the message deletes it when this returns."""
+        bell = await self._decode(queue, body, Doorbell)
+        if bell is None:
+            return
+        if dequeue_count == 1 and self._join(bell):
+            return
+        guard = await self._own_guard(bell, message_id, dequeue_count)
+        await self._run(bell, guard, self._deadline(self.options.invocation_budget))
+
+    async def trigger_work(
+        self, queue: str, body: bytes, message_id: str, dequeue_count: int
+    ) -> None:
+        """As `handle_work`; whoever received the message deletes it when this returns."""
+        item = await self._decode(queue, body, WorkItem)
+        if item is None:
+            return
+        await self._work(queue, item, Doorbell(item.instance_id), None, dequeue_count)
+
+    # ---- ringing: see durable.client.Ringer ----
+
+    async def ring(self, instance_id: str) -> None:
+        """Have an instance looked at: by its run in this process, by a new one while there is
+        room, else by a visible doorbell."""
+        bell = Doorbell(instance_id)
+        if self._join(bell):
+            return
+        if self.turn_room():
+            guard = await repeat(self.hub, lambda: self._put_guard(bell))
+            self.spawn(self._run(bell, guard, self._deadline(self.options.local_budget)))
+        else:
+            await self._queue_ringer.ring(instance_id)
+            self._nudge(self.hub.names.control_queue(instance_id), 0.0)
+
+    async def start(self, head: Head, spill: Spill, over: Head | None) -> Head:
+        """Write the head of a new incarnation and begin it here while there is room."""
+        if not self.turn_room() or head.instance_id in self._actors:
+            created = await self.hub.instances.create(head, spill, over=over)
+            await self.ring(head.instance_id)
+            return created
+        bell = Doorbell(head.instance_id)
+        guard = await repeat(self.hub, lambda: self._put_guard(bell))
+        try:
+            created = await self.hub.instances.create(head, spill, over=over)
+        except BaseException:
+            # it may have come to be: the guard finds out, or rings for nothing
+            self.keeping.drop(guard)
+            raise
+        self._warm.pop(head.instance_id, None)
+        if not guard.is_fresh:
+            await self._queue_ringer.ring(head.instance_id)
+        self.spawn(self._run(bell, guard, self._deadline(self.options.local_budget)))
+        return created
+
+    async def wait(self, instance_id: str, seconds: float) -> None:
+        """Sleep, or less when the instance ends in this process."""
+        ended = asyncio.Event()
+        self._watchers.setdefault(instance_id, set()).add(ended)
+        sleeping = asyncio.ensure_future(self.hub.storage.clock.sleep(seconds))
+        waiting = asyncio.ensure_future(ended.wait())
+        try:
+            await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waiting.cancel()
+            watchers = self._watchers[instance_id]
+            watchers.discard(ended)
+            if not watchers:
+                del self._watchers[instance_id]
+
+    # ---- life ----
+
+    async def sweep(self) -> None:
+        """Due timers, expired claims, and the audit; to be called every ten seconds or so."""
+        await self._sweeper.sweep()
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing on any more, and give what runs up to `seconds` to end. What has not
+        ended then is cancelled; its messages show themselves again."""
+        self._draining = True
+        tasks = list(self._tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for warm in self._warm.values():
+            if warm.execution is not None:
+                warm.execution.close()
+        self._warm.clear()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    # ---- what actors ask for ----
+
+    async def perform(self, item: WorkItem) -> TaskCompleted | TaskFailed | None:
+        """Run the activity of a work item, claimed while that takes long. None when its input
+        is gone: it is stale."""
+        definition = self.registry.activities.get(item.activity)
+        if definition is None:
+            failure = FailureDetails(
+                f"no activity is named {item.activity!r} in this worker",
+                "durable.errors.UnknownFunctionError",
+            )
+            return TaskFailed(item.task_id, failure)
+        try:
+            text = await repeat(self.hub, lambda: self._input(item))
+        except PayloadGone:
+            return None
+        context = ActivityContext(
+            item.instance_id,
+            item.execution_id,
+            item.task_id,
+            item.activity,
+            item.attempt,
+            item.idempotency_key,
+        )
+        late = self.hub.storage.clock.now() - item.scheduled > LATE_START
+        claiming = self.spawn(self._claim(item, 0.0 if late else LONG_RUN))
+        try:
+            return await run_activity(
+                definition,
+                context,
+                text,
+                executor=self._executor,
+                max_payload=self.options.max_payload,
+            )
+        finally:
+            claiming.cancel()
+
+    async def hand_in(self, item: WorkItem, event: Completion) -> None:
+        """Put a result into its instance's inbox and ring: for who no longer holds a guard."""
+        head = await repeat(self.hub, lambda: self.hub.instances.head(item.instance_id))
+        if head is not None and head.incarnation == item.incarnation:
+            await self.deliver(head, Arrival(event, item.execution_id))
+
+    async def deliver(self, head: Head, arrival: Arrival) -> None:
+        """Put a completion into an inbox and ring visibly."""
+        event: Any = arrival.event
+        message = f"{arrival.execution_id}|{event.task_id}"
+        nonce = self.hub.new_id(8)
+        if await repeat(
+            self.hub,
+            lambda: self.hub.instances.deliver(
+                head.instance_id, head.incarnation, message, arrival, nonce=nonce
+            ),
+        ):
+            await self._queue_ringer.ring(head.instance_id)
+            self._nudge(self.hub.names.control_queue(head.instance_id), 0.0)
+
+    async def project(self, head: Head) -> Head | None:
+        """Bring the instance's row in the projection up to date, and answer its head."""
+        key = newest_first(head.created, head.instance_id)
+        return await self.hub.projection.reconcile(head.instance_id, key)
+
+    async def resend_lost(self, head: Head, tasks: list[Outstanding]) -> None:
+        """See `Sweeper.resend_lost`."""
+        await self._sweeper.resend_lost(head, tasks)
+
+    def note_turn(self, before: Head, commit: Commit) -> None:
+        """A turn was committed here: log it, and wake who waits for the end."""
+        if before.sequence == 0:
+            logger.info("started %s %s", before.name, before.instance_id)
+        if commit.status.is_terminal:
+            if commit.status is OrchestrationRuntimeStatus.COMPLETED:
+                logger.info("completed %s %s", before.name, before.instance_id)
+            else:
+                status = str(commit.status).lower()
+                reason = f": {commit.failure}" if commit.failure else ""
+                logger.warning("%s %s %s%s", status, before.name, before.instance_id, reason)
+            for watcher in self._watchers.get(before.instance_id, ()):
+                watcher.set()
+
+    # ---- runs ----
+
+    def _join(self, bell: Doorbell) -> bool:
+        """Hand a plain ring to the run that the instance has here: its guard rings for both,
+        should the process die."""
+        actor = self._actors.get(bell.instance_id)
+        if actor is None or actor.ended.is_set() or bell.guard or bell.audit or bell.heir_of:
+            return False
+        actor.ring()
+        return True
+
+    async def _run(
+        self,
+        bell: Doorbell,
+        guard: Guard,
+        deadline: float | None,
+        offer: tuple[Arrival, asyncio.Future[None]] | None = None,
+    ) -> None:
+        """Run an instance until nothing is left to do here; then the guard goes, or rings."""
+        instance_id = bell.instance_id
+        while (running := self._actors.get(instance_id)) is not None:
+            await running.gone.wait()
+        actor = Actor(
+            self,
+            instance_id,
+            guard,
+            audit=bell.audit,
+            deadline=deadline,
+            warm=None if guard.follows else self._warm.pop(instance_id, None),
+        )
+        self._actors[instance_id] = actor
+        if offer is not None:
+            actor.offer(*offer)
+        self.turns.used += 1
+        done = False
+        try:
+            if guard.deaths > 1:
+                # one of several that may end this process: run it alone to learn which
+                async with self._alone:
+                    done = await actor.run()
+            else:
+                done = await actor.run()
+        except Stuck:
+            done = True
+        except (Lacking, UnknownFormat) as error:
+            done = await self._ring_later(bell, guard, error)
+        except StorageError as error:
+            logger.warning("instance %s: %s; its message rings again", instance_id, error)
+        finally:
+            actor.ended.set()
+            del self._actors[instance_id]
+            actor.gone.set()
+            self.turns.give()
+            if (warm := actor.warm()) is not None:
+                self._keep_warm(instance_id, warm)
+            if not done:
+                self.keeping.drop(guard)
+        if done:
+            await self.keeping.release(guard)
+
+    async def _work(
+        self, queue: str, item: WorkItem, bell: Doorbell, guard: Guard | None, count: int
+    ) -> None:
+        """A work item, under its own message as the guard, or under a queue trigger's lease."""
+        clock = self.hub.storage.clock
+        if count > self.options.max_attempts:
+            await self._bury_item(queue, item, count)
+            if guard is not None:
+                await self.keeping.release(guard)
+            return
+        if item.activity not in self.registry.activities:
+            await self._work_later(queue, item, bell, guard, count)
+            return
+        again = count > 1
+        late = clock.now() - item.scheduled > LATE_START
+        if (again or late) and not await self._is_awaited(item):
+            if guard is not None and again:
+                await self._run(bell, guard, None)
+            elif guard is not None:
+                await self.keeping.release(guard)
+            return
+        self.activities.used += 1
+        try:
+            event = await self.perform(item)
+        finally:
+            self.activities.give()
+        if event is None:
+            if guard is not None:
+                await self.keeping.release(guard)
+            return
+        if guard is not None and not guard.is_fresh:
+            self.keeping.drop(guard)
+            await self.hand_in(item, event)
+            return
+        await self._complete(item, bell, guard, event)
+
+    async def _complete(
+        self, item: WorkItem, bell: Doorbell, guard: Guard | None, event: Completion
+    ) -> None:
+        """Direct completion: run the turn where the activity ended."""
+        arrival = Arrival(event, item.execution_id)
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        actor = self._actors.get(item.instance_id)
+        if actor is not None and not actor.ended.is_set():
+            actor.offer(arrival, stored)
+            await stored
+            if guard is not None:
+                if guard.follows:
+                    await self._run(bell, guard, None)
+                else:
+                    await self.keeping.release(guard)
+            return
+        if guard is None:
+            guard = await repeat(self.hub, lambda: self._put_guard(bell))
+            await self._run(
+                bell, guard, self._deadline(self.options.invocation_budget), (arrival, stored)
+            )
+        else:
+            await self._run(bell, guard, None, (arrival, stored))
+        if stored.done():
+            stored.result()
+        else:
+            stored.cancel()
+            raise StorageError(f"the result of {item.activity!r} could not be stored")
+
+    async def _is_awaited(self, item: WorkItem) -> bool:
+        head = await repeat(self.hub, lambda: self.hub.instances.head(item.instance_id))
+        if (
+            head is None
+            or head.is_terminal
+            or head.incarnation != item.incarnation
+            or head.execution_id != item.execution_id
+            or not has_id(head.open_tasks, item.task_id)
+        ):
+            return False
+        message = f"{item.execution_id}|{item.task_id}"
+        return not await self.hub.instances.has_message(item.instance_id, item.incarnation, message)
+
+    async def _bury_item(self, queue: str, item: WorkItem, count: int) -> None:
+        """An activity that ends every process that runs it: show it, and let it be retried."""
+        reason = (
+            f"activity {item.activity!r} was begun {count - 1} times and never ended: it seems to "
+            "end its process"
+        )
+        logger.error("instance %s is Stuck: %s", item.instance_id, reason)
+        await self.hub.bury(queue, item.encode(), reason)
+        while True:
+            head = await self.hub.instances.head(item.instance_id)
+            if head is None or head.is_terminal or head.execution_id != item.execution_id:
+                return
+            failure = FailureDetails(reason, "durable.ProcessDied")
+            stuck = replace(head, status=OrchestrationRuntimeStatus.STUCK, failure=failure)
+            with suppress(StorageError):
+                await self.project(await self.hub.instances.update(stuck))
+                return
+
+    # ---- workers that lack something ----
+
+    async def _ring_later(self, bell: Doorbell, guard: Guard, error: Exception) -> bool:
+        """Ring again for a worker that has what is needed; true when the old message may go."""
+        delay = min(2.0**bell.lack, MAX_DELAY)
+        logger.warning("instance %s waits %.0f s: %s", bell.instance_id, delay, error)
+        later = replace(bell, lack=bell.lack + 1, heir_of=guard.key, guard=False)
+        await self.dispatcher.doorbell(later, delay)
+        return True
+
+    async def _work_later(
+        self, queue: str, item: WorkItem, bell: Doorbell, guard: Guard | None, count: int
+    ) -> None:
+        delay = min(2.0**item.lack, MAX_DELAY)
+        logger.warning("activity %s is not in this worker; again in %.0f s", item.activity, delay)
+        body = replace(item, lack=item.lack + 1).encode()
+        await self.hub.storage.queues.send(queue, body, delay=delay)
+        if guard is not None and count > 1:
+            await self._run(bell, guard, None)
+        elif guard is not None:
+            await self.keeping.release(guard)
+
+    # ---- small things ----
+
+    def _received(self, queue: str, message: Message, bell: Doorbell, asked: float) -> Guard:
+        """The guard that a message is, for who received it at `asked`."""
+        count = message.dequeue_count
+        key = (message.receipt.message_id, count)
+        follows = self._follows(bell, key)
+        deaths = bell.deaths + (count if bell.guard else count - 1)
+        clock = self.hub.storage.clock
+        return Guard(
+            clock, queue, message.receipt, asked, count=count, deaths=deaths, follows=follows
+        )
+
+    async def _own_guard(self, bell: Doorbell, message_id: str, count: int) -> Guard:
+        """A guard of ours beside a queue trigger's lease."""
+        deaths = bell.deaths + (count if bell.guard else count - 1)
+        follows = self._follows(bell, (message_id, count))
+        return await repeat(
+            self.hub, lambda: self._put_guard(replace(bell, deaths=deaths), follows)
+        )
+
+    @staticmethod
+    def _follows(bell: Doorbell, key: Key) -> tuple[Key, ...]:
+        """Guards whose holder may still be alive."""
+        earlier = (key,) if bell.guard or key[1] > 1 else ()
+        return (*earlier, bell.heir_of) if bell.heir_of else earlier
+
+    async def _put_guard(self, bell: Doorbell, follows: tuple[Key, ...] = ()) -> Guard:
+        queue = self.hub.names.control_queue(bell.instance_id)
+        body = Doorbell(bell.instance_id, guard=True, deaths=bell.deaths).encode()
+        return await self.keeping.put(queue, body, deaths=bell.deaths, follows=follows)
+
+    def _deadline(self, budget: float | None) -> float | None:
+        return None if budget is None else self.hub.storage.clock.monotonic() + budget
+
+    def _keep_warm(self, instance_id: str, warm: Warm) -> None:
+        self._warm[instance_id] = warm
+        while len(self._warm) > self.options.cache:
+            _, oldest = self._warm.popitem(last=False)
+            if oldest.execution is not None:
+                oldest.execution.close()
+
+    def _nudge(self, queue: str, delay: float) -> None:
+        if self.on_nudge is not None:
+            self.on_nudge(queue, delay)
+
+    async def _decode(self, queue: str, body: bytes, kind: type[Any]) -> Any:
+        """The message, or None after it became a dead letter."""
+        try:
+            decoded = decode_message(body)
+            if isinstance(decoded, kind):
+                return decoded
+            reason = f"a {type(decoded).__name__} does not belong into this queue"
+        except BadMessage as error:
+            reason = str(error)
+        key = await repeat(self.hub, lambda: self.hub.bury(queue, body, reason))
+        logger.warning("a message of %s became dead letter %s: %s", queue, key, reason)
+        return None
+
+    async def _delete(self, queue: str, message: Message) -> None:
+        with suppress(MessageGone):
+            await repeat(self.hub, lambda: self.hub.storage.queues.delete(queue, message.receipt))
+
+    async def _input(self, item: WorkItem) -> str | None:
+        instances, payload = self.hub.instances, item.input
+        if not item.has_input:
+            stored = await instances.turn(item.instance_id, item.incarnation, item.turn)
+            if stored is None:
+                raise PayloadGone(f"turn {item.turn} of {item.instance_id!r} is gone")
+            payload = next(
+                event.input
+                for event in (*stored.turn.events, *stored.turn.closing)
+                if isinstance(event, TaskScheduled) and event.task_id == item.task_id
+            )
+        return await instances.text(item.instance_id, item.incarnation, payload)
+
+    async def _claim(self, item: WorkItem, after: float) -> None:
+        """Once an activity runs long, claim it and renew the claim until cancelled."""
+        storage, table = self.hub.storage, self.hub.names.index
+        if after:
+            await storage.clock.sleep(after)
+        key = claim_key(item.instance_id, item.execution_id, item.task_id)
+        values: dict[str, Value] = {
+            "expires": storage.clock.now() + Claim.LIFETIME,
+            "queue": self.hub.names.work_queue(item.activity),
+            "body": item.encode(),
+        }
+        with suppress(RowExists):
+            await repeat(
+                self.hub, lambda: storage.tables.transact(table, CLAIMS, [Insert(key, values)])
+            )
+        claim = Claim(storage.clock, table, key)
+        self.keeping.keep(claim)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.keeping.drop(claim)
+            self.spawn(self._unclaim(key))
+
+    async def _unclaim(self, key: str) -> None:
+        with suppress(RowMissing):
+            await repeat(
+                self.hub,
+                lambda: self.hub.storage.tables.transact(
+                    self.hub.names.index, CLAIMS, [Delete(key)]
+                ),
+            )

@@ -1,0 +1,175 @@
+"""What brings work back that nobody holds: due timers, expired claims, and the audit.
+
+All of it only rings or sends again; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from durable.client import repeat
+from durable.engine.execution import Outstanding
+from durable.errors import ContainerMissing, RowChanged, RowMissing
+from durable.hub.keys import due_bound
+from durable.hub.messages import Doorbell, WorkItem
+from durable.hub.projection import Listed, is_settled
+from durable.hub.rows import Head, has_id
+from durable.model.events import TaskScheduled
+from durable.model.instance import OrchestrationRuntimeStatus
+from durable.ports import Delete, Merge, Row, Where
+from durable.runtime.dispatch import TIMER_SHARDS
+from durable.runtime.guards import CLAIMS, Claim, claim_key
+
+if TYPE_CHECKING:
+    from durable.runtime.runtime import Runtime
+
+logger = logging.getLogger("durable.runtime")
+
+AHEAD = timedelta(seconds=20)
+LATE = timedelta(seconds=5)
+QUIET = timedelta(seconds=30)
+LOST_ITEM = timedelta(seconds=50)
+UNSETTLED_A_SWEEP = 40
+OTHERS_A_SWEEP = 10
+RESENT_AT_ONCE = 100
+
+
+class Sweeper:
+    """One hub's sweeper, in any number of processes at once."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._hub = runtime.hub
+        self._unsettled: str | None = None
+        self._others: str | None = None
+
+    async def sweep(self) -> None:
+        """Each part once; a bounded number of rows each."""
+        await self._timers()
+        await self._claims()
+        await self._audit()
+
+    async def _timers(self) -> None:
+        """Ring for far timers that come due soon. Their rows stay until TimerFired is committed,
+        which the instance itself sees to."""
+        storage, table = self._hub.storage, self._hub.names.index
+        for number in range(TIMER_SHARDS):
+            partition = f"timer{number}"
+            now = storage.clock.now()
+            page = await storage.tables.query(
+                table,
+                [
+                    Where("PartitionKey", "eq", partition),
+                    Where("RowKey", "lt", due_bound(now + AHEAD)),
+                ],
+            )
+            for row in page.rows:
+                await self._timer(row, now)
+
+    async def _timer(self, row: Row, now: datetime) -> None:
+        values: Any = row.values
+        due: datetime = values["due"]
+        head = await self._hub.instances.head(values["instance"])
+        if (
+            head is not None
+            and not head.is_terminal
+            and head.execution_id == values["eid"]
+            and has_id(head.open_tasks, values["task"])
+        ):
+            delay = max(0.0, (due - now).total_seconds())
+            await self._runtime.dispatcher.doorbell(Doorbell(head.instance_id), delay)
+        elif due + LATE < now:
+            with suppress(RowMissing, RowChanged):
+                await self._hub.storage.tables.transact(
+                    self._hub.names.index, row.partition, [Delete(row.key, row.etag)]
+                )
+
+    async def _claims(self) -> None:
+        """Send again what somebody ran and renewed no longer."""
+        storage, table = self._hub.storage, self._hub.names.index
+        now = storage.clock.now()
+        page = await storage.tables.query(
+            table, [Where("PartitionKey", "eq", CLAIMS), Where("expires", "lt", now)]
+        )
+        for row in page.rows:
+            values: Any = row.values
+            try:
+                # one of several sweepers at once wins this write, and sends
+                etags = await storage.tables.transact(
+                    table,
+                    CLAIMS,
+                    [Merge(row.key, {"expires": now + Claim.LIFETIME}, row.etag)],
+                )
+                logger.info("an activity's claim expired; it is sent again: %s", row.key)
+                await storage.queues.send(values["queue"], values["body"])
+                await storage.tables.transact(table, CLAIMS, [Delete(row.key, etags[0])])
+            except (RowChanged, RowMissing, ContainerMissing):
+                continue
+
+    async def _audit(self) -> None:
+        """Look at instances that something should be happening to, and at a few others."""
+        now = self._hub.storage.clock.now()
+        rows, self._unsettled = await self._hub.projection.page(
+            settled=False, limit=UNSETTLED_A_SWEEP, token=self._unsettled
+        )
+        for row in rows:
+            if now - row.updated >= QUIET:
+                await self._look_at(row, now)
+        rows, self._others = await self._hub.projection.page(
+            settled=True, limit=OTHERS_A_SWEEP, token=self._others
+        )
+        for row in rows:
+            if not row.status.is_terminal:
+                await self._look_at(row, now)
+
+    async def _look_at(self, row: Listed, now: datetime) -> None:
+        head = await self._hub.projection.reconcile(row.instance_id, row.key)
+        if head is None or head.incarnation != row.incarnation or is_settled(head):
+            return
+        if now - (head.time or head.created) < QUIET:
+            return
+        if head.status == OrchestrationRuntimeStatus.STUCK and _died(head):
+            # it ends processes: only a person's resume tries it again
+            return
+        await self._runtime.dispatcher.doorbell(Doorbell(head.instance_id, audit=True))
+
+    async def resend_lost(self, head: Head, tasks: list[Outstanding]) -> None:
+        """Send old work items again that nobody claims, where their queue shows no backlog."""
+        hub = self._hub
+        now = hub.storage.clock.now()
+        resent = 0
+        for task in tasks:
+            event = task.event
+            assert isinstance(event, TaskScheduled)
+            if now - task.since < LOST_ITEM or resent >= RESENT_AT_ONCE:
+                continue
+            queue = hub.names.work_queue(event.name)
+            key = claim_key(head.instance_id, head.execution_id, event.task_id)
+            if await hub.storage.tables.get(hub.names.index, CLAIMS, key) is not None:
+                continue
+            if await hub.storage.queues.has_visible(queue):
+                continue
+            item = WorkItem(
+                head.instance_id,
+                head.incarnation,
+                head.execution_id,
+                event.task_id,
+                event.name,
+                task.since,
+                task.turn,
+                event.call,
+                event.attempt,
+                event.input,
+            )
+            logger.info(
+                "activity %s of %s seems lost; it is sent again", event.name, head.instance_id
+            )
+            await repeat(hub, lambda: hub.storage.queues.send(queue, item.encode()))  # noqa: B023
+            resent += 1
+
+
+def _died(head: Head) -> bool:
+    return head.failure is not None and head.failure.error_type == "durable.ProcessDied"

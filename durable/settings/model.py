@@ -1,0 +1,98 @@
+"""The settings of an app, checked and complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+from durable.settings.values import resolved, setting
+
+MessageEncoding = Literal["base64", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """`extensions.queues` of host.json, for the app's own queue triggers."""
+
+    batch_size: int
+    """Messages received at once, 1 to 32; 16 by default."""
+    new_batch_threshold: int
+    """More are received when no more than this many run; half of batch_size for each processor by
+    default. At most batch_size + new_batch_threshold run at once, for each function."""
+    max_dequeue_count: int
+    """Deliveries before the poison queue; 5 by default."""
+    visibility_timeout: timedelta
+    """From a failure to the next delivery; none by default."""
+    max_polling_interval: timedelta
+    """An idle queue is looked at this often; a minute by default, 2 s in local development."""
+    message_encoding: MessageEncoding
+    """How message bodies travel; base64 by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `load_settings` found. Nothing here is secret but `values`, which repr leaves out."""
+
+    app_name: str
+    """DURABLE_APP_NAME, else WEBSITE_SITE_NAME, else the folder's name: who claims the hub."""
+    hub: str
+    """extensions.durableTask.hubName: 3 to 40 letters and digits, first a letter. By default the
+    letters and digits of WEBSITE_SITE_NAME, else "TestHubName"."""
+    hub_expression: str
+    """`hub` as written, `%NAME%` unresolved, for bindings that the Functions host resolves."""
+    connection_name: str
+    """The setting, or prefix of settings, that leads to the storage account:
+    extensions.durableTask.storageProvider.connectionName (or connectionStringName), else
+    AzureWebJobsStorage."""
+    control_queues: int
+    """storageProvider.partitionCount, 1 to 16; 1 by default."""
+    max_concurrent_activities: int
+    """maxConcurrentActivityFunctions, in one worker; 10 for each processor by default."""
+    max_concurrent_orchestrators: int
+    """maxConcurrentOrchestratorFunctions, in one worker; 10 for each processor by default."""
+    max_attempts: int
+    """durableTask.maxAttempts: crashes of a worker that one piece of work survives; 10 by
+    default."""
+    always_queue: bool
+    """durableTask.alwaysQueueActivities: activities always go through their queue."""
+    max_payload: int
+    """durableTask.maxPayloadBytes: the limit of one input or output; 16 MiB by default."""
+    function_timeout: timedelta | None
+    """functionTimeout of host.json; 30 minutes by default, None for "-1" (no limit)."""
+    queues: QueueSettings
+    route_prefix: str
+    """extensions.http.routePrefix, without outer slashes; "api" by default."""
+    base_url: str | None
+    """DURABLE_BASE_URL: what links to the management API begin with; no slash at the end."""
+    website_hostname: str | None
+    """WEBSITE_HOSTNAME, as App Service sets it."""
+    link_lifetime: timedelta
+    """DURABLE_LINK_LIFETIME_DAYS, else durableTask.linkLifetimeDays; 30 days by default."""
+    allow_anonymous_management: bool
+    """DURABLE_MANAGEMENT_ANONYMOUS: the management API asks nobody for a key."""
+    local_http_port: int | None
+    """Host.LocalHttpPort of local.settings.json."""
+    cors: tuple[str, ...]
+    """Host.CORS of local.settings.json: allowed origins, maybe "*"."""
+    warnings: tuple[str, ...]
+    """What was understood otherwise than written, each a line for the log."""
+    values: Mapping[str, str] = field(repr=False)
+    """All settings: the environment, and below it Values of local.settings.json when local."""
+
+    @property
+    def message_encoding(self) -> MessageEncoding:
+        """The same as `queues.message_encoding`; it holds for every queue of the app."""
+        return self.queues.message_encoding
+
+    def setting(self, name: str) -> str | None:
+        """One of `values`, without regard to case, and with `__` or `:` as separator."""
+        return setting(self.values, name)
+
+    def resolve(self, text: str, where: str = "a binding") -> str:
+        """`text` of a binding with each `%NAME%` replaced by that setting.
+
+        Raises ConfigurationError that names `where` and the setting which is missing.
+        """
+        return resolved(text, self.values, where)
