@@ -7,6 +7,7 @@ DurableError
 ├── InvalidRequestError         an argument cannot be accepted (also a ValueError)
 │   ├── InvalidInstanceIdError
 │   ├── PayloadError            not serialisable, or over the limit
+│   │   └── PayloadTooLargeError
 │   └── UnknownFunctionError    no such orchestrator or activity in this app
 ├── InstanceNotFoundError
 ├── InstanceExistsError         the instance id is in use
@@ -59,6 +60,10 @@ class InvalidInstanceIdError(InvalidRequestError):
 
 class PayloadError(InvalidRequestError):
     """An input or output that cannot be stored: no JSON form, or larger than the limit."""
+
+
+class PayloadTooLargeError(PayloadError):
+    """The JSON form is longer than the app's limit."""
 
 
 class UnknownFunctionError(InvalidRequestError):

@@ -7,6 +7,7 @@ errors of `durable.ports` pass through.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -80,12 +81,11 @@ class Instances:
     async def create(self, head: Head, spill: Spill, *, over: Head | None = None) -> Head:
         """Write a new incarnation's head and gate, in place of the finished `over` if given.
 
-        Raises RowExists (or RowChanged, RowMissing) when another came first; the payload rows
-        of this attempt are removed then.
+        Raises RowExists (or RowChanged, RowMissing) when another came first, or this very head
+        in an attempt whose answer was lost: who finds another's head removes the payload rows.
         """
         partition = encode(head.instance_id)
-        for batch in spill.batches():
-            await self._tables.transact(self._table, partition, batch)
+        await self._write(partition, spill)
         key = head_key(head.instance_id)
         first: Op = (
             Insert(key, head.to_values())
@@ -101,9 +101,6 @@ class Instances:
         except RowMissing as error:
             if error.index >= 2:
                 raise RowExists("the instance was cleaned up at the same moment") from error
-            raise
-        except RowExists:
-            await self.delete_rows(head.instance_id, [row.key for row in spill.rows])
             raise
         return head.with_etag(etags[0])
 
@@ -256,15 +253,23 @@ class Instances:
             {"v": FORMAT, "order": order, **payload_columns("data", text)},
         )
         try:
-            for batch in spill.batches():
-                await self._tables.transact(self._table, partition, [gate, *batch])
+            await self._write(partition, spill, gate)
             await self._tables.transact(self._table, partition, [gate, row])
         except RowMissing:
             await self.delete_rows(instance_id, [item.key for item in spill.rows])
             return False
         except RowExists:
-            await self.delete_rows(instance_id, [item.key for item in spill.rows])
+            # it may be this very call's, its answer lost: then the payload is in use
+            present = await self._tables.get(self._table, partition, row.key)
+            if present is not None and present.values.get("data") != row.values.get("data"):
+                await self.delete_rows(instance_id, [item.key for item in spill.rows])
         return True
+
+    async def _write(self, partition: str, spill: Spill, *first: Op) -> None:
+        """Write payload rows; what an earlier try of the same call wrote stays."""
+        for batch in spill.batches():
+            with suppress(RowExists):
+                await self._tables.transact(self._table, partition, [*first, *batch])
 
     async def has_message(self, instance_id: str, incarnation: str, message_id: str) -> bool:
         """Whether a message of that id lies in the inbox."""

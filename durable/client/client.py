@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
+from durable.client import answers
+from durable.client.starting import IfExists, StartRequest, start
 from durable.codec import encode
 from durable.errors import (
-    AmbiguousAnswer,
-    InstanceExistsError,
     InstanceFinishedError,
     InstanceNotFoundError,
     InvalidRequestError,
-    MessageGone,
     PayloadTooLargeError,
-    RowChanged,
-    RowExists,
-    RowMissing,
-    Throttled,
 )
 from durable.hub.hub import Hub
-from durable.hub.keys import newest_first
-from durable.hub.messages import Doorbell
-from durable.hub.payloads import Spill, payloads_of
-from durable.hub.rows import PURGING, Head
+from durable.hub.payloads import payloads_of
+from durable.hub.projection import Listed
+from durable.hub.purge import purge
+from durable.hub.ringing import QueueRinger, Ringer, repeat
+from durable.hub.rows import Head
 from durable.model.events import (
     Arrival,
     Event,
@@ -47,50 +43,8 @@ from durable.model.instance import (
 if TYPE_CHECKING:
     import azure.functions as func
 
-T = TypeVar("T")
-
 MAX_PAYLOAD = 16 * 1024 * 1024
-IfExists = Literal["replace", "skip", "error"]
-
-
-class Ringer(Protocol):
-    """How a client makes sure that an instance is looked at."""
-
-    async def ring(self, instance_id: str) -> None:
-        """Returns once a message or a running process stands for the instance's next turn."""
-        ...
-
-    async def start(self, head: Head, spill: Spill, over: Head | None) -> Head:
-        """Write the head of a new incarnation and see that it begins; errors as for
-        `Instances.create`."""
-        ...
-
-    async def wait(self, instance_id: str, seconds: float) -> None:
-        """Return after `seconds`, or sooner when the instance may have ended."""
-        ...
-
-
-class QueueRinger:
-    """Rings through the control queue, for processes that run no orchestrations."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-
-    async def ring(self, instance_id: str) -> None:
-        """Send a doorbell that is visible at once; repeated until the queue took it."""
-        queue = self._hub.names.control_queue(instance_id)
-        body = Doorbell(instance_id).encode()
-        await repeat(self._hub, lambda: self._hub.storage.queues.send(queue, body))
-
-    async def start(self, head: Head, spill: Spill, over: Head | None) -> Head:
-        """Write the head, then ring."""
-        created = await self._hub.instances.create(head, spill, over=over)
-        await self.ring(head.instance_id)
-        return created
-
-    async def wait(self, instance_id: str, seconds: float) -> None:
-        """Sleep."""
-        await self._hub.storage.clock.sleep(seconds)
+_AT_ONCE = 16
 
 
 class Links(Protocol):
@@ -99,18 +53,6 @@ class Links(Protocol):
     def payload(self, instance_id: str) -> dict[str, str]:
         """`id`, `statusQueryGetUri`, `sendEventPostUri`, …, as Durable Functions names them."""
         ...
-
-
-async def repeat(hub: Hub, call: Callable[[], Awaitable[T]], *, attempts: int = 6) -> T:
-    """Repeat a call that is safe to repeat, while its answer is ambiguous or the service busy."""
-    for attempt in range(1, attempts + 1):
-        try:
-            return await call()
-        except (AmbiguousAnswer, Throttled):
-            if attempt == attempts:
-                raise
-            await hub.storage.clock.sleep(min(0.1 * 2**attempt, 3.0))
-    raise AssertionError("unreachable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,58 +111,11 @@ class DurableOrchestrationClient:
         instance_id = self._hub.new_id(16) if instance_id is None else instance_id
         check_instance_id(instance_id)
         text = self._payload(client_input, "the input")
-        return await self._start(name, instance_id, text, version, dict(tags or {}), if_exists)
-
-    async def _start(
-        self,
-        name: str,
-        instance_id: str,
-        text: str | None,
-        version: str | None,
-        tags: dict[str, str],
-        if_exists: IfExists,
-    ) -> str:
-        hub = self._hub
-        incarnation = hub.new_id(8)
-        spill = Spill(incarnation, hub.new_id(8))
-        head = Head(
-            instance_id=instance_id,
-            name=name,
-            incarnation=incarnation,
-            execution_id=hub.new_id(16),
-            status=OrchestrationRuntimeStatus.PENDING,
-            created=hub.storage.clock.now(),
-            version=version,
-            input=spill.payload(text),
-            tags=tags,
+        return await start(
+            self._hub,
+            self._ringer,
+            StartRequest(name, instance_id, text, version, dict(tags or {}), if_exists),
         )
-        row = newest_first(head.created, instance_id)
-        await repeat(hub, lambda: hub.projection.announce(head))
-        over: Head | None = None
-        while True:
-            try:
-                await repeat(hub, lambda: self._ringer.start(head, spill, over))  # noqa: B023
-                return instance_id
-            except (RowExists, RowChanged, RowMissing):
-                existing = await self._head_or_none(instance_id)
-            if existing is not None and existing.incarnation == incarnation:
-                await self._ringer.ring(instance_id)
-                return instance_id
-            if existing is None:
-                over = None
-                continue
-            if not existing.is_terminal or if_exists != "replace":
-                await hub.projection.withdraw(row)
-                await hub.instances.delete_rows(instance_id, [r.key for r in spill.rows])
-                if if_exists == "skip":
-                    await self._ringer.ring(instance_id)
-                    return instance_id
-                raise InstanceExistsError(
-                    f"an instance {instance_id!r} exists and is {existing.runtime_status}"
-                )
-            over = await self._quiet(existing)
-            stale = (over.incarnation, newest_first(over.created, instance_id))
-            head = replace(head, stale=(*over.stale, stale))
 
     # ---- looking ----
 
@@ -323,14 +218,19 @@ class DurableOrchestrationClient:
             limit=top,
             token=token,
         )
-        heads = [await self._hub.instances.head(row.instance_id) for row in rows]
-        return [
-            await self._status(head, show_input)
-            for head, row in zip(heads, rows, strict=True)
-            if head is not None
-            and head.incarnation == row.incarnation
-            and (not runtime_status or head.runtime_status in runtime_status)
-        ], token
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(row: Listed) -> InstanceStatus | None:
+            async with limit:
+                head = await self._head_or_none(row.instance_id)
+                if head is None or head.incarnation != row.incarnation:
+                    return None
+                if runtime_status and head.runtime_status not in runtime_status:
+                    return None
+                return await self._status(head, show_input)
+
+        found = await asyncio.gather(*(one(row) for row in rows))
+        return [status for status in found if status is not None], token
 
     async def wait_for_completion(
         self, instance_id: str, timeout: timedelta | float | None = None
@@ -380,8 +280,8 @@ class DurableOrchestrationClient:
 
     async def _signal(self, instance_id: str, make: Callable[[str], Signal]) -> None:
         head = await self._head(instance_id)
-        arrival = Arrival(make(self._hub.new_id(16)))
-        message, nonce = arrival.event.message_id, self._hub.new_id(8)  # type: ignore[union-attr]
+        message, nonce = self._hub.new_id(16), self._hub.new_id(8)
+        arrival = Arrival(make(message))
         accepted = not head.is_terminal and await repeat(
             self._hub,
             lambda: self._hub.instances.deliver(
@@ -389,8 +289,7 @@ class DurableOrchestrationClient:
             ),
         )
         if not accepted:
-            status = (await self._head(instance_id)).runtime_status
-            raise InstanceFinishedError(f"instance {instance_id!r} has ended: it is {status}")
+            raise InstanceFinishedError(f"instance {instance_id!r} has ended")
         await self._ringer.ring(instance_id)
 
     async def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
@@ -399,7 +298,8 @@ class DurableOrchestrationClient:
         head = await self._head(instance_id)
         text = await self._hub.instances.text(instance_id, head.incarnation, head.input)
         target = self._hub.new_id(16) if restart_with_new_instance_id else instance_id
-        return await self._start(head.name, target, text, head.version, head.tags, "replace")
+        request = StartRequest(head.name, target, text, head.version, head.tags)
+        return await start(self._hub, self._ringer, request)
 
     # ---- purging ----
 
@@ -409,7 +309,7 @@ class DurableOrchestrationClient:
         head = await self._head(instance_id)
         if not head.is_terminal:
             return PurgeHistoryResult(0)
-        await self._purge(head)
+        await purge(self._hub, head, self._ringer)
         return PurgeHistoryResult(1)
 
     async def purge_instance_history_by(
@@ -435,41 +335,10 @@ class DurableOrchestrationClient:
                     and head.incarnation == row.incarnation
                     and (not runtime_status or head.runtime_status in runtime_status)
                 ):
-                    await self._purge(head)
+                    await purge(self._hub, head, self._ringer)
                     count += 1
             if token is None:
                 return PurgeHistoryResult(count)
-
-    async def _purge(self, head: Head) -> None:
-        hub = self._hub
-        queue = hub.names.control_queue(head.instance_id)
-        head = await self._quiet(head)
-        # a hidden doorbell first: should this process die half-way, a worker finishes the purge
-        bell = Doorbell(head.instance_id, guard=True).encode()
-        guard = await hub.storage.queues.send(queue, bell, delay=20)
-        # where someone else restarts or purges it at the same moment, theirs stands
-        with suppress(RowChanged, RowMissing):
-            if head.status != PURGING:
-                head = await hub.instances.update(replace(head, status=PURGING))
-            await purge(hub, head)
-        with suppress(MessageGone):
-            await hub.storage.queues.delete(queue, guard)
-
-    async def _quiet(self, head: Head) -> Head:
-        """Wait until a finished instance has sent all it had to send."""
-        attempts = 0
-        while head.holdings:
-            attempts += 1
-            if attempts > 50:
-                raise InstanceExistsError(
-                    f"instance {head.instance_id!r} has ended, but its last messages are not out "
-                    "yet; try again in a minute"
-                )
-            if attempts % 10 == 3:
-                await self._ringer.ring(head.instance_id)
-            await self._hub.storage.clock.sleep(0.1)
-            head = await self._head(head.instance_id)
-        return head
 
     # ---- answers with links ----
 
@@ -492,15 +361,7 @@ class DurableOrchestrationClient:
         self, req: func.HttpRequest | None, instance_id: str
     ) -> func.HttpResponse:
         """202 with the management URLs, Location and Retry-After."""
-        import azure.functions as func
-
-        payload = self.create_http_management_payload(instance_id)
-        return func.HttpResponse(
-            encode(payload),
-            status_code=202,
-            mimetype="application/json",
-            headers={"Location": payload["statusQueryGetUri"], "Retry-After": "10"},
-        )
+        return answers.check_status(self.create_http_management_payload(instance_id))
 
     async def wait_for_completion_or_create_check_status_response(
         self,
@@ -510,19 +371,11 @@ class DurableOrchestrationClient:
         retry_interval_in_milliseconds: int = 1000,
     ) -> func.HttpResponse:
         """The output (200), the failure (500) or, when it takes longer, the status links (202)."""
-        import azure.functions as func
-
         try:
             status = await self.wait_for_completion(instance_id, timeout_in_milliseconds / 1000)
         except TimeoutError:
             return self.create_check_status_response(req, instance_id)
-        if status.runtime_status is OrchestrationRuntimeStatus.COMPLETED:
-            body, code = status.output or "null", 200
-        elif status.runtime_status is OrchestrationRuntimeStatus.FAILED:
-            body, code = encode({"error": str(status.failure)}), 500
-        else:
-            body, code = encode({"runtimeStatus": str(status.runtime_status)}), 200
-        return func.HttpResponse(body, status_code=code, mimetype="application/json")
+        return answers.outcome(status)
 
     # ---- helpers ----
 
@@ -543,16 +396,6 @@ class DurableOrchestrationClient:
                 "allowed (extensions.durableTask.maxPayloadBytes in host.json)"
             )
         return text
-
-
-async def purge(hub: Hub, head: Head) -> None:
-    """Delete all of an instance that is marked Purging: rows, projection, the head last.
-    Raises RowChanged or RowMissing if another finished it first."""
-    await hub.instances.delete_all_but_head(head.instance_id)
-    for _, key in head.stale:
-        await hub.projection.withdraw(key)
-    await hub.projection.withdraw(newest_first(head.created, head.instance_id))
-    await hub.instances.delete_head(head)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

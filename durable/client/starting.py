@@ -1,0 +1,80 @@
+"""Writes a new instance: projection row, head and gate, and sees that it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from durable.errors import InstanceExistsError, RowChanged, RowExists, RowMissing
+from durable.hub.hub import Hub
+from durable.hub.keys import newest_first
+from durable.hub.payloads import Spill
+from durable.hub.purge import settled
+from durable.hub.ringing import Ringer, repeat
+from durable.hub.rows import Head
+from durable.model.instance import OrchestrationRuntimeStatus
+
+IfExists = Literal["replace", "skip", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """What is to be started; `text` is the input's JSON."""
+
+    name: str
+    instance_id: str
+    text: str | None
+    version: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    if_exists: IfExists = "replace"
+
+
+async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
+    """Start it and return the instance id. Safe to repeat; raises InstanceExistsError."""
+    instance_id, incarnation = request.instance_id, hub.new_id(8)
+    spill = Spill(incarnation, hub.new_id(8))
+    head = Head(
+        instance_id=instance_id,
+        name=request.name,
+        incarnation=incarnation,
+        execution_id=hub.new_id(16),
+        status=OrchestrationRuntimeStatus.PENDING,
+        created=hub.storage.clock.now(),
+        version=request.version,
+        input=spill.payload(request.text),
+        tags=request.tags,
+    )
+    # the row first: an instance that exists is always listed
+    await repeat(hub, lambda: hub.projection.announce(head))
+    over: Head | None = None
+    while True:
+        try:
+            await repeat(hub, lambda: ringer.start(head, spill, over))  # noqa: B023
+            return instance_id
+        except (RowExists, RowChanged, RowMissing):
+            existing = await repeat(hub, lambda: hub.instances.head(instance_id))
+        if existing is not None and existing.incarnation == incarnation:
+            # an answer was lost: it had come to be
+            await ringer.ring(instance_id)
+            return instance_id
+        if existing is None:
+            over = None
+        elif not existing.is_terminal or request.if_exists != "replace":
+            await _withdraw(hub, head, spill)
+            if request.if_exists != "skip":
+                raise InstanceExistsError(
+                    f"an instance {instance_id!r} exists and is {existing.runtime_status}"
+                )
+            # whoever started it may have died before ringing
+            await ringer.ring(instance_id)
+            return instance_id
+        else:
+            over = await settled(hub, existing, ringer)
+            if over is not None:
+                stale = (over.incarnation, newest_first(over.created, instance_id))
+                head = replace(head, stale=(*over.stale, stale))
+
+
+async def _withdraw(hub: Hub, head: Head, spill: Spill) -> None:
+    await hub.projection.withdraw(newest_first(head.created, head.instance_id))
+    await hub.instances.delete_rows(head.instance_id, [row.key for row in spill.rows])

@@ -1,0 +1,63 @@
+"""Removes a finished instance without a trace, so that any process can finish what one began."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from durable.errors import InstanceExistsError, MessageGone, RowChanged, RowMissing
+from durable.hub.hub import Hub
+from durable.hub.keys import newest_first
+from durable.hub.messages import Doorbell
+from durable.hub.ringing import Ringer, repeat
+from durable.hub.rows import PURGING, Head
+
+_HIDDEN = 20.0
+_PATIENCE = 50
+
+
+async def purge(hub: Hub, head: Head, ringer: Ringer) -> None:
+    """Purge a finished instance. Where someone else restarts or purges it at the same moment,
+    theirs stands. Raises InstanceExistsError when it does not get its last messages out."""
+    quiet = await settled(hub, head, ringer)
+    if quiet is None:
+        return
+    queue = hub.names.control_queue(quiet.instance_id)
+    # a hidden doorbell first: should this process die half-way, a worker finishes the purge
+    bell = Doorbell(quiet.instance_id, guard=True).encode()
+    guard = await repeat(hub, lambda: hub.storage.queues.send(queue, bell, delay=_HIDDEN))
+    with suppress(RowChanged, RowMissing):
+        if quiet.status != PURGING:
+            quiet = await hub.instances.update(replace(quiet, status=PURGING))
+        await finish_purge(hub, quiet)
+    with suppress(MessageGone):
+        await hub.storage.queues.delete(queue, guard)
+
+
+async def finish_purge(hub: Hub, head: Head) -> None:
+    """Delete all of an instance that is marked as being purged: rows, projection, the head last.
+    Raises RowChanged or RowMissing if another finished it first."""
+    await hub.instances.delete_all_but_head(head.instance_id)
+    for _, key in head.stale:
+        await hub.projection.withdraw(key)
+    await hub.projection.withdraw(newest_first(head.created, head.instance_id))
+    await hub.instances.delete_head(head)
+
+
+async def settled(hub: Hub, head: Head, ringer: Ringer) -> Head | None:
+    """Wait until a finished instance has sent all it had to send, and answer its head then; None
+    when it is gone meanwhile. Raises InstanceExistsError after some seconds."""
+    current: Head | None = head
+    attempts = 0
+    while current is not None and current.holdings:
+        attempts += 1
+        if attempts > _PATIENCE:
+            raise InstanceExistsError(
+                f"instance {head.instance_id!r} has ended, but its last messages are not out yet; "
+                "try again in a minute"
+            )
+        if attempts % 10 == 3:
+            await ringer.ring(head.instance_id)
+        await hub.storage.clock.sleep(0.1)
+        current = await repeat(hub, lambda: hub.instances.head(head.instance_id))
+    return current

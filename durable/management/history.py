@@ -1,0 +1,145 @@
+"""History events in the shape that users of Durable Functions know.
+
+As there, a task's completion stands for its scheduling too: it carries `FunctionName`,
+`ScheduledTime` and the input, and the scheduling event alone is shown only while the task is
+open. Times have microseconds. `Result` is shown on request, `Input` unless it is declined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from durable.codec import encode
+from durable.management.json_text import array_of, micros_of, object_of
+from durable.model.events import (
+    ContinueAsNew,
+    Event,
+    EventRaised,
+    EventSent,
+    ExecutionCompleted,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    Payload,
+    PayloadRef,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCanceled,
+    TimerCreated,
+    TimerFired,
+)
+from durable.model.failure import FailureDetails
+
+Members = Mapping[str, str]
+Scheduled = TaskScheduled | SubOrchestrationInstanceCreated
+
+
+def history_json(
+    events: Sequence[tuple[datetime, Event]], *, show_input: bool = True, show_output: bool = False
+) -> str:
+    """The events with the times of their turns, oldest first, as a JSON array's text.
+
+    A payload that is given by reference is replaced by its size: `InputBytes`, `ResultBytes`.
+    """
+    return array_of(_History(show_input, show_output).render(events))
+
+
+class _History:
+    def __init__(self, show_input: bool, show_output: bool) -> None:
+        self._show_input = show_input
+        self._show_output = show_output
+        self._shown: dict[int, str] = {}
+        self._open: dict[int, tuple[int, datetime, Scheduled]] = {}
+        self._timers: dict[int, datetime] = {}
+
+    def render(self, events: Sequence[tuple[datetime, Event]]) -> list[str]:
+        for index, (time, event) in enumerate(events):
+            if isinstance(event, TaskScheduled | SubOrchestrationInstanceCreated):
+                self._open[event.task_id] = (index, time, event)
+            members = {
+                "EventType": encode(type(event).__name__),
+                **self._members(event),
+                "Timestamp": micros_of(time),
+            }
+            self._shown[index] = object_of(members)
+        return list(self._shown.values())
+
+    def _members(self, event: Event) -> Members:
+        match event:
+            case ExecutionStarted():
+                version = {"Version": encode(event.version)} if event.version else {}
+                return {"FunctionName": encode(event.name), **version, **self._input(event.input)}
+            case TaskScheduled():
+                return {"Name": encode(event.name), **self._input(event.input)}
+            case SubOrchestrationInstanceCreated() | EventSent():
+                return {
+                    "Name": encode(event.name),
+                    "InstanceId": encode(event.instance_id),
+                    **self._input(event.input),
+                }
+            case TaskCompleted() | SubOrchestrationInstanceCompleted():
+                return {**self._ended(event.task_id), **self._result(event.result)}
+            case TaskFailed() | SubOrchestrationInstanceFailed():
+                return {**self._ended(event.task_id), **_failure(event.failure)}
+            case TimerCreated():
+                self._timers[event.task_id] = event.fire_at
+                return {"FireAt": micros_of(event.fire_at)}
+            case TimerFired() | TimerCanceled():
+                fire_at = self._timers.get(event.task_id)
+                return {"FireAt": micros_of(fire_at)} if fire_at else {}
+            case EventRaised():
+                return {"Name": encode(event.name), **self._input(event.input)}
+            case ExecutionSuspended() | ExecutionResumed():
+                return {"Reason": encode(event.reason)}
+            case ExecutionTerminated():
+                return {"OrchestrationStatus": '"Terminated"', "Reason": encode(event.reason)}
+            case ContinueAsNew():
+                return {"OrchestrationStatus": '"ContinuedAsNew"', **self._input(event.input)}
+            case ExecutionCompleted():
+                if event.failure is not None:
+                    return {"OrchestrationStatus": '"Failed"', **_failure(event.failure)}
+                return {"OrchestrationStatus": '"Completed"', **self._result(event.result)}
+
+    def _ended(self, task_id: int) -> Members:
+        """What a completion tells of its scheduling, which is not shown any more."""
+        scheduled = self._open.pop(task_id, None)
+        if scheduled is None:
+            return {}
+        index, time, event = scheduled
+        del self._shown[index]
+        instance = (
+            {"InstanceId": encode(event.instance_id)}
+            if isinstance(event, SubOrchestrationInstanceCreated)
+            else {}
+        )
+        return {
+            "FunctionName": encode(event.name),
+            **instance,
+            "ScheduledTime": micros_of(time),
+            **self._input(event.input),
+        }
+
+    def _input(self, payload: Payload) -> Members:
+        return _payload("Input", payload) if self._show_input else {}
+
+    def _result(self, payload: Payload) -> Members:
+        return _payload("Result", payload) if self._show_output else {}
+
+
+def _payload(name: str, payload: Payload) -> Members:
+    if isinstance(payload, PayloadRef):
+        return {f"{name}Bytes": str(payload.size)}
+    return {name: payload or "null"}
+
+
+def _failure(failure: FailureDetails) -> Members:
+    members = {"Reason": encode(failure.message), "ErrorType": encode(failure.error_type)}
+    if failure.stack_trace:
+        members["Details"] = encode(failure.stack_trace)
+    return members

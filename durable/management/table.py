@@ -1,0 +1,226 @@
+"""The route table: the only place that says which routes there are.
+
+Dispatch, `Allow` headers, what links permit and the OpenAPI document all come from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import azure.functions as func
+
+from durable.codec import encode
+from durable.management import operations
+from durable.management.answers import answer
+from durable.management.open_api import open_api
+from durable.management.routes import Call, Parameter, Route
+
+
+async def _open_api(call: Call) -> func.HttpResponse:
+    return answer(200, encode(open_api(ROUTES, call.links.root)))
+
+
+_SHOW_INPUT = Parameter("showInput", "boolean", "With the input; true by default.")
+_FROM = Parameter("createdTimeFrom", "date-time", "Created at this time or later.")
+_TO = Parameter("createdTimeTo", "date-time", "Created at this time or earlier.")
+_STATUSES = Parameter("runtimeStatus", "statuses", "In one of these states.")
+_REASON = Parameter("reason", "string", "Why; kept in the history.")
+
+_BAD = {400: "Bad id, parameter or JSON."}
+_UNKNOWN = {404: "There is no such instance."}
+_STEERED = {202: "Accepted.", **_BAD, **_UNKNOWN, 410: "The instance has ended."}
+_NOT_YET = {501: "This version does not have it yet."}
+
+_START = Route(
+    "POST",
+    "orchestrators/{name}",
+    "start",
+    operations.start,
+    "Start an instance under a random id.",
+    {
+        200: "It ended within the timeout: its output, or its status if it was terminated.",
+        202: "Started: links to watch and steer it.",
+        400: "Unknown orchestrator, bad id, parameter or JSON.",
+        409: "An unfinished instance has this id.",
+        413: "The input is too large.",
+        500: "It failed within the timeout: its status.",
+    },
+    query=(
+        Parameter("timeout", "number", "Wait so many seconds for its end; 0 by default."),
+        Parameter(
+            "pollingInterval",
+            "number",
+            "Seconds between looks, at most the timeout; the end is noticed without it.",
+        ),
+        Parameter("version", "string", "The version of the new instance."),
+    ),
+    body="The input: any JSON, nothing for null.",
+)
+_ENTITY = Route(
+    "GET",
+    "entities/{name}/{key}",
+    "entity",
+    operations.not_yet,
+    "The state of an entity.",
+    _NOT_YET,
+)
+
+ROUTES: tuple[Route, ...] = (
+    _START,
+    replace(
+        _START,
+        pattern="orchestrators/{name}/{id}",
+        operation="startWithId",
+        about="Start an instance under an id of the caller's.",
+    ),
+    Route(
+        "GET",
+        "instances/{id}",
+        "status",
+        operations.status,
+        "The status of an instance.",
+        {
+            200: "It has ended.",
+            202: "It has not ended: look again at Location after Retry-After seconds.",
+            **_BAD,
+            **_UNKNOWN,
+            500: "It has failed, and returnInternalServerErrorOnFailure was given.",
+        },
+        query=(
+            Parameter("showHistory", "boolean", "With the history; false by default."),
+            Parameter("showHistoryOutput", "boolean", "Results in it too; false by default."),
+            _SHOW_INPUT,
+            Parameter(
+                "returnInternalServerErrorOnFailure",
+                "boolean",
+                "Answer 500 if it has failed; false by default.",
+            ),
+        ),
+    ),
+    Route(
+        "GET",
+        "instances",
+        "list",
+        operations.instances,
+        "Instances, newest first. The header x-ms-continuation-token of a response, sent with "
+        "the next request, gives the next page; a page may hold fewer than asked for, or none.",
+        {200: "A page of statuses.", **_BAD},
+        query=(
+            Parameter("instanceIdPrefix", "string", "With an id that begins so."),
+            _FROM,
+            _TO,
+            _STATUSES,
+            _SHOW_INPUT,
+            Parameter("top", "integer", "At most so many, 1 to 1000; 100 by default."),
+        ),
+    ),
+    Route(
+        "DELETE",
+        "instances/{id}",
+        "purge",
+        operations.purge,
+        "Delete everything of a finished instance.",
+        {
+            200: "Deleted: how many.",
+            **_BAD,
+            **_UNKNOWN,
+            409: "The instance has not ended.",
+        },
+    ),
+    Route(
+        "DELETE",
+        "instances",
+        "purgeBy",
+        operations.purge_by,
+        "Delete everything of all finished instances that match.",
+        {200: "Deleted: how many.", **_BAD, 404: "No finished instance matches."},
+        query=(replace(_FROM, required=True), _TO, _STATUSES),
+    ),
+    Route(
+        "POST",
+        "instances/{id}/raiseEvent/{eventName}",
+        "event",
+        operations.raise_event,
+        "Give an event to an instance.",
+        {**_STEERED, 413: "The event's data is too large."},
+        body="The event's data: any JSON, nothing for null.",
+    ),
+    Route(
+        "POST",
+        "instances/{id}/terminate",
+        "terminate",
+        operations.terminate,
+        "End an instance without giving its code another turn.",
+        _STEERED,
+        query=(
+            _REASON,
+            Parameter("recursive", "boolean", "Its sub-orchestrations too; false by default."),
+        ),
+    ),
+    Route(
+        "POST",
+        "instances/{id}/suspend",
+        "suspend",
+        operations.suspend,
+        "Let an instance rest; what arrives is kept.",
+        _STEERED,
+        query=(_REASON,),
+    ),
+    Route(
+        "POST",
+        "instances/{id}/resume",
+        "resume",
+        operations.resume,
+        "Let a suspended instance go on, or a Stuck one try again.",
+        _STEERED,
+        query=(_REASON,),
+    ),
+    Route(
+        "POST",
+        "instances/{id}/restart",
+        "restart",
+        operations.restart,
+        "Start again with the same function and input.",
+        {
+            202: "Started: links to watch and steer it, or by a link the new id alone.",
+            400: "There is no such instance; bad id or parameter.",
+            409: "In place of it, and it has not ended.",
+        },
+        query=(
+            Parameter(
+                "restartWithNewInstanceId",
+                "boolean",
+                "As a new instance, or else in place of the finished one; true by default.",
+            ),
+        ),
+    ),
+    Route(
+        "POST",
+        "instances/{id}/rewind",
+        "rewind",
+        operations.not_yet,
+        "Let a failed instance go on from its last failure.",
+        _NOT_YET,
+        query=(_REASON,),
+    ),
+    _ENTITY,
+    replace(
+        _ENTITY, method="POST", operation="signalEntity", about="Send an operation to an entity."
+    ),
+    replace(
+        _ENTITY,
+        method="DELETE",
+        operation="deleteEntity",
+        about="Send an entity the operation that deletes it.",
+    ),
+    replace(_ENTITY, pattern="entities/{name}", operation="entitiesOf", about="Entities by name."),
+    replace(_ENTITY, pattern="entities", operation="entities", about="All entities."),
+    Route(
+        "GET",
+        "openapi.json",
+        "openApi",
+        _open_api,
+        "This document.",
+        {200: "OpenAPI 3.0."},
+    ),
+)
