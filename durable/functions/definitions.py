@@ -1,0 +1,96 @@
+"""What a function must look like to be decorated; refused while the app is imported."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from durable.errors import DefinitionError
+
+_HOST_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
+
+
+def check_orchestrator(function: Callable[..., Any], context_name: str) -> None:
+    """A generator function or `async def` of one parameter, the context."""
+    _check_plain(function, "an orchestrator")
+    if inspect.isasyncgenfunction(function):
+        refuse(
+            function,
+            "is an async generator, and an orchestrator is either `async def` with await or "
+            "`def` with yield",
+        )
+    _check_named(function, "context_name", context_name)
+    if len(inspect.signature(function).parameters) != 1:
+        refuse(
+            function,
+            f"an orchestrator takes one parameter, the context ({context_name!r}); what it works "
+            "on comes from context.get_input()",
+        )
+
+
+def check_activity(function: Callable[..., Any], input_name: str) -> None:
+    """A function, sync or async, of one parameter; further ones need defaults."""
+    _check_plain(function, "an activity")
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        refuse(function, "an activity returns its result; it cannot yield")
+    _check_named(function, "input_name", input_name)
+    others = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name != input_name
+        and parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    if others:
+        refuse(
+            function,
+            f"an activity gets one value, its {input_name!r}, so {_listed(others)} can have none: "
+            "give it a default, or pass a dataclass or dict",
+        )
+
+
+def check_client(function: Callable[..., Any], client_name: str) -> None:
+    """An `async def` function with the parameter that the client goes to."""
+    _check_plain(function, "a function with a durable client")
+    if not inspect.iscoroutinefunction(function):
+        refuse(
+            function,
+            "takes a durable client, whose methods are awaited, so it must be `async def`",
+        )
+    _check_named(function, "client_name", client_name)
+
+
+def check_host_name(function: Callable[..., Any], name: str) -> None:
+    """The Functions host refuses other names, and the function with it."""
+    if not _HOST_NAME.fullmatch(name):
+        refuse(
+            function,
+            f"cannot be named {name!r}: a name has up to 128 letters (A to Z), digits, - and _, "
+            "the first a letter",
+        )
+
+
+def refuse(function: Callable[..., Any], problem: str) -> NoReturn:
+    """Raise DefinitionError: "<file>:<line>: <function> <problem>"."""
+    plain = inspect.unwrap(function)
+    code = getattr(plain, "__code__", None)
+    place = f"{code.co_filename}:{code.co_firstlineno}: " if code else ""
+    raise DefinitionError(f"{place}{getattr(plain, '__name__', repr(plain))}: {problem}")
+
+
+def _check_plain(function: Callable[..., Any], what: str) -> None:
+    if not inspect.isfunction(function):
+        refuse(function, f"{what} must be a function, and this is {type(function).__name__}")
+
+
+def _check_named(function: Callable[..., Any], argument: str, name: str) -> None:
+    parameters = list(inspect.signature(function).parameters)
+    if name not in parameters:
+        has = f"its parameters are {_listed(parameters)}" if parameters else "it has no parameters"
+        refuse(function, f"{argument} is {name!r}, and {has}")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(repr, names))

@@ -1,0 +1,176 @@
+"""What the decorators register, and what they refuse while an app is imported."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import FunctionType
+from typing import Any, assert_type
+
+import azure.functions as func
+import pytest
+
+import durable as df
+from durable.errors import DefinitionError
+from durable.model.functions import ActivityDefinition, name_of
+
+
+def add_one(number: int) -> int:
+    return number + 1
+
+
+async def run(context: df.DurableOrchestrationContext) -> None:
+    return None
+
+
+async def use(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> str:
+    return f"{req.method} {client}"
+
+
+def new(function: Any) -> Any:
+    """A function of its own, since a decorated one keeps its name."""
+    return FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__
+    )
+
+
+def test_a_decorated_function_can_be_called_as_before() -> None:
+    app = df.DFApp()
+    activity = app.activity_trigger(input_name="number")(add_one)
+    assert assert_type(activity(2), int) == 3
+
+
+def test_a_function_with_a_client_is_called_with_any_client() -> None:
+    app = df.DFApp()
+    decorated = app.route(route="x")(app.durable_client_input(client_name="client")(new(use)))
+    request = func.HttpRequest("GET", "/", body=b"")
+    coroutine = decorated(request, client="a fake")
+    with pytest.raises(StopIteration, match="GET a fake"):
+        coroutine.send(None)
+
+
+def test_definitions_are_in_the_registry() -> None:
+    app = df.DFApp()
+    function = new(add_one)
+    app.activity_trigger(input_name="number", queued=True)(function)
+    app.orchestration_trigger(context_name="context")(new(run))
+    assert app.durable.registry.activities == {
+        "add_one": ActivityDefinition("add_one", function, "number", queued=True)
+    }
+    assert list(app.durable.registry.orchestrators) == ["run"]
+
+
+@pytest.mark.parametrize("explicit", [None, "explicit"])
+@pytest.mark.parametrize("above", [False, True])
+def test_names(explicit: str | None, above: bool) -> None:
+    app = df.DFApp()
+    named = app.function_name("named")
+    activity = app.activity_trigger(input_name="number", activity=explicit)
+    orchestrator = app.orchestration_trigger(context_name="context", orchestration=explicit)
+    decorated = [
+        named(decorate(new(function))) if above else decorate(named(new(function)))
+        for decorate, function in ((activity, add_one), (orchestrator, run))
+    ]
+    expected = explicit or "named"
+    assert list(app.durable.registry.activities) == [expected]
+    assert list(app.durable.registry.orchestrators) == [expected]
+    assert [name_of(each) for each in decorated] == [expected, expected]
+
+
+async def generator(number: int) -> AsyncIterator[int]:
+    yield number
+
+
+def plain_generator(number: int) -> Iterator[int]:
+    yield number
+
+
+def two(context: Any, more: int) -> Iterator[Any]:
+    yield more
+
+
+def sync_client(req: func.HttpRequest, client: Any) -> str:
+    return ""
+
+
+def none() -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("decorate", "function", "problem"),
+    [
+        (lambda app: app.activity_trigger(input_name="order"), add_one, "parameters are 'number'"),
+        (lambda app: app.activity_trigger(input_name="order"), none, "it has no parameters"),
+        (lambda app: app.activity_trigger(input_name="more"), two, "cannot yield"),
+        (lambda app: app.activity_trigger(input_name="number"), generator, "cannot yield"),
+        (lambda app: app.activity_trigger(input_name="number"), plain_generator, "cannot yield"),
+        (lambda app: app.activity_trigger(input_name="client"), sync_client, "'req' can have none"),
+        (lambda app: app.activity_trigger("number", activity="a b"), add_one, "named 'a b'"),
+        (lambda app: app.activity_trigger("number", activity=""), add_one, "named ''"),
+        (lambda app: app.orchestration_trigger(context_name="ctx"), run, "context_name is 'ctx'"),
+        (lambda app: app.orchestration_trigger(context_name="context"), two, "one parameter"),
+        (lambda app: app.orchestration_trigger("number"), generator, "is an async generator"),
+        (lambda app: app.durable_client_input(client_name="starter"), use, "'req', 'client'"),
+        (lambda app: app.durable_client_input("client"), sync_client, "must be `async def`"),
+        (lambda app: app.entity_trigger(context_name="context"), run, "is an entity"),
+    ],
+)
+@pytest.mark.parametrize("make", [df.DFApp, df.Blueprint])
+def test_definition_errors_name_function_and_place(
+    make: Callable[[], Any], decorate: Callable[[Any], Any], function: Any, problem: str
+) -> None:
+    app = make()
+    with pytest.raises(DefinitionError) as refused:
+        decorate(app)(new(function))
+    line = function.__code__.co_firstlineno
+    assert f"{__file__}:{line}: {function.__name__}" in str(refused.value)
+    assert problem in str(refused.value)
+    assert not app.durable.registry.activities
+    assert not app.durable.registry.orchestrators
+
+
+@pytest.mark.parametrize("thing", [functools.partial(add_one, 1), 3, "name"])
+def test_only_functions_can_be_decorated(thing: Any) -> None:
+    with pytest.raises(DefinitionError, match="only functions can be decorated"):
+        df.DFApp().activity_trigger(input_name="number")(thing)
+
+
+def test_a_class_is_no_activity() -> None:
+    class Activity:
+        def __init__(self, number: int) -> None: ...
+
+    with pytest.raises(DefinitionError, match="must be a function, and this is type"):
+        df.DFApp().activity_trigger(input_name="number")(Activity)
+
+
+def test_a_name_is_unique_in_an_app_and_its_blueprints() -> None:
+    app, blueprint = df.DFApp(), df.Blueprint()
+    app.activity_trigger(input_name="number")(new(add_one))
+    with pytest.raises(DefinitionError, match="two functions are registered as activity 'add_one'"):
+        app.activity_trigger(input_name="number")(new(add_one))
+    blueprint.activity_trigger(input_name="number")(new(add_one))
+    with pytest.raises(DefinitionError, match="two functions are registered as activity 'add_one'"):
+        app.register_functions(blueprint)
+
+
+def test_one_function_has_one_durable_part() -> None:
+    app = df.DFApp()
+    activity = app.activity_trigger(input_name="req")
+    client = app.durable_client_input(client_name="client")
+
+    async def both(req: Any, client: Any = None) -> None: ...
+
+    with pytest.raises(DefinitionError, match="can have no durable client"):
+        client(activity(new(both)))
+    with pytest.raises(DefinitionError, match="can have no durable client"):
+        activity(client(new(both)))
+    with pytest.raises(DefinitionError, match="as a durable function twice"):
+        app.activity_trigger("number", "one")(app.activity_trigger("number", "two")(new(add_one)))
+
+
+def test_all_decorators_of_a_function_are_of_one_app() -> None:
+    app, other = df.DFApp(), df.DFApp()
+    decorated = other.route(route="x")(new(use))
+    with pytest.raises(DefinitionError, match="by two apps or blueprints"):
+        app.durable_client_input(client_name="client")(decorated)
