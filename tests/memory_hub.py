@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from durable.client import DurableOrchestrationClient
+from durable.errors import StorageError
 from durable.hub.hub import Hub
 from durable.model.functions import ActivityDefinition, OrchestratorDefinition, Registry
 from durable.model.instance import InstanceStatus
@@ -25,6 +27,7 @@ class MemoryHub:
         self.storage = memory_storage()
         self.clock: Any = self.storage.clock
         self.queues: Any = self.storage.queues
+        self.tables: Any = self.storage.tables
         self.registry = Registry()
         self.hub = Hub(self.storage, "Test")
         self.options = options or RuntimeOptions()
@@ -32,6 +35,7 @@ class MemoryHub:
         self.workers = workers
         self.sweeping = True
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sweep: asyncio.Task[None] | None = None
 
     def orchestrator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         self.registry.add(OrchestratorDefinition(function.__name__, function))
@@ -83,7 +87,6 @@ class MemoryHub:
             actor._offers.clear()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def wait(self, instance_id: str, limit: timedelta | None = None) -> InstanceStatus:
         """Let things happen until the instance has ended."""
@@ -99,7 +102,7 @@ class MemoryHub:
         """Until nothing can happen without time passing."""
         for _ in range(40):
             await asyncio.sleep(0)
-        executors = [r._executor for r in self.runtimes]
+        executors = [r.work._executor for r in self.runtimes]
         while any(e._work_queue.qsize() or e._idle_semaphore._value < len(e._threads) for e in executors):
             await asyncio.sleep(0.001)
         for _ in range(40):
@@ -117,8 +120,12 @@ class MemoryHub:
         if self.sweeping and moment - now > timedelta(seconds=10):
             moment = max(now + timedelta(seconds=10), moment - timedelta(seconds=15))
         self.clock.advance_to(max(moment, now + timedelta(milliseconds=1)))
-        if self.sweeping:
-            await self.runtimes[0].sweep()
+        if self.sweeping and (self._sweep is None or self._sweep.done()):
+            self._sweep = self.runtimes[0].spawn(self._swept(self.runtimes[0]))
+
+    async def _swept(self, runtime: Runtime) -> None:
+        with suppress(StorageError):
+            await runtime.sweep()
 
     async def deliver(self) -> bool:
         found = False
@@ -141,19 +148,27 @@ class MemoryHub:
     async def _far_timers(self) -> list[datetime]:
         due = []
         for number in range(TIMER_SHARDS):
-            page = await self.storage.tables.query(
+            page = await self.tables.query(
                 self.hub.names.index, [Where("PartitionKey", "eq", f"timer{number}")], limit=1
             )
             due += [row.values["due"] for row in page.rows]
         return due
 
-    def all_rows(self) -> dict[str, int]:
-        """How many rows each table holds."""
-        tables: Any = self.storage.tables
-        return {
-            name: sum(len(p) for p in tables._tables.get(name, {}).values()) if hasattr(tables._tables.get(name, {}), "values") else -1
-            for name in self.hub.names.tables
-        }
+    async def keys(self, table: str) -> list[str]:
+        """The keys of all rows of a table."""
+        found: list[str] = []
+        token: str | None = None
+        while True:
+            page = await self.tables.query(table, [], token=token)
+            found += [f"{row.partition} {row.key}" for row in page.rows]
+            if (token := page.next) is None:
+                return found
+
+    async def messages(self) -> int:
+        """How many messages all queues hold."""
+        queues = {*self.hub.names.control_queues}
+        queues |= {self.hub.names.work_queue(name) for name in self.registry.activities}
+        return sum([await self.queues.length(queue) for queue in queues])
 
 
 def utc(*parts: int) -> datetime:

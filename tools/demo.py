@@ -35,7 +35,9 @@ SETTINGS_OF_OTHERS = ("AZUREWEBJOBS", "AZUREFUNCTIONSJOBHOST", "WEBSITE_", "DURA
 ORDER = {"customer": "Ada", "lines": [{"sku": "book", "quantity": 2, "unit_cents": 1250}]}
 BATCH_SIZE = 200
 BATCH_LIMIT = 20
+BATCH_ITEM_SECONDS = 0.2
 BAR_WIDTH = 30
+LOG_SECONDS = 5.0
 
 FURTHER = """
 How to look further:
@@ -76,6 +78,7 @@ class Demo:
         self.workers = workers
         self.started = time.monotonic()
         self.live = sys.stdout.isatty()
+        self.said = self.started
 
     def order(self) -> None:
         say("\n[1] An order: charge, reserve, confirm, wait 2 s for a cancellation, ship")
@@ -99,7 +102,10 @@ class Demo:
         say(f"\n[2] A batch of {BATCH_SIZE} items, {BATCH_LIMIT} at a time on two workers")
         begun = time.monotonic()
         items = [f"item number {number} of the batch" for number in range(BATCH_SIZE)]
-        started = self.post("batches", {"items": items, "limit": BATCH_LIMIT})
+        started = self.post(
+            "batches",
+            {"items": items, "limit": BATCH_LIMIT, "seconds_per_item": BATCH_ITEM_SECONDS},
+        )
 
         def ended() -> Any:
             status = request("GET", started["statusQueryGetUri"])
@@ -209,10 +215,11 @@ class Demo:
             raise ProcessFailed(f"{otherwise}\n{logs}")
 
     def progress(self, text: str, *, last: bool) -> None:
-        """One line that changes; in a log only its end."""
+        """One line that changes; in a log, a line now and then."""
         if self.live:
             print(f"\r\033[K    {text}", end="\n" if last else "", flush=True)
-        elif last:
+        elif last or time.monotonic() - self.said > LOG_SECONDS:
+            self.said = time.monotonic()
             say(f"    {text}")
 
 

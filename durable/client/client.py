@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +19,7 @@ from durable.errors import (
     PayloadTooLargeError,
 )
 from durable.hub.hub import Hub
+from durable.hub.instances import PayloadGone
 from durable.hub.payloads import payloads_of
 from durable.hub.projection import Listed
 from durable.hub.purge import purge
@@ -123,8 +125,14 @@ class DurableOrchestrationClient:
         self, instance_id: str, *, show_input: bool = True
     ) -> InstanceStatus | None:
         """The instance as it is now; None if there is none."""
-        head = await self._head_or_none(check_instance_id(instance_id))
-        return None if head is None else await self._status(head, show_input)
+        check_instance_id(instance_id)
+        while True:
+            head = await self._head_or_none(instance_id)
+            if head is None:
+                return None
+            # a payload that is gone was purged, or trimmed by a new generation: look again
+            with suppress(PayloadGone):
+                return await self._status(head, show_input)
 
     async def _status(self, head: Head, show_input: bool) -> InstanceStatus:
         text = self._hub.instances.text
@@ -227,7 +235,7 @@ class DurableOrchestrationClient:
                     return None
                 if runtime_status and head.runtime_status not in runtime_status:
                     return None
-                return await self._status(head, show_input)
+                return await self.get_status(row.instance_id, show_input=show_input)
 
         found = await asyncio.gather(*(one(row) for row in rows))
         return [status for status in found if status is not None], token
@@ -243,8 +251,8 @@ class DurableOrchestrationClient:
         pause = 0.02
         while True:
             head = await self._head(instance_id)
-            if head.is_terminal:
-                return await self._status(head, True)
+            if head.is_terminal and (status := await self.get_status(instance_id)) is not None:
+                return status
             left = pause if until is None else min(pause, until - clock.monotonic())
             if left <= 0:
                 raise TimeoutError(

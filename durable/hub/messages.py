@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from durable.model.events import Payload, PayloadRef
+from durable.hub.rows import Head
+from durable.model.events import Payload, PayloadRef, TaskScheduled, Turn
 
 FORMAT = 1
 LIMIT = 48 * 1024
@@ -64,6 +65,22 @@ class WorkItem:
     input: Payload = None
     has_input: bool = True
     lack: int = 0
+
+    @classmethod
+    def of(cls, event: TaskScheduled, head: Head, turn: Turn) -> WorkItem:
+        """The item of an activity that `turn` scheduled; its input as the event has it."""
+        return cls(
+            head.instance_id,
+            head.incarnation,
+            turn.execution_id,
+            event.task_id,
+            event.name,
+            turn.time,
+            turn.sequence,
+            event.call,
+            event.attempt,
+            event.input,
+        )
 
     @property
     def idempotency_key(self) -> str:

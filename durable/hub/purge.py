@@ -19,17 +19,24 @@ _PATIENCE = 50
 async def purge(hub: Hub, head: Head, ringer: Ringer) -> None:
     """Purge a finished instance. Where someone else restarts or purges it at the same moment,
     theirs stands. Raises InstanceExistsError when it does not get its last messages out."""
-    quiet = await settled(hub, head, ringer)
-    if quiet is None:
-        return
-    queue = hub.names.control_queue(quiet.instance_id)
+    queue = hub.names.control_queue(head.instance_id)
     # a hidden doorbell first: should this process die half-way, a worker finishes the purge
-    bell = Doorbell(quiet.instance_id, guard=True).encode()
+    bell = Doorbell(head.instance_id, guard=True).encode()
     guard = await repeat(hub, lambda: hub.storage.queues.send(queue, bell, delay=_HIDDEN))
-    with suppress(RowChanged, RowMissing):
-        if quiet.status != PURGING:
-            quiet = await hub.instances.update(replace(quiet, status=PURGING))
-        await finish_purge(hub, quiet)
+    current: Head | None = head
+    while current is not None and current.incarnation == head.incarnation and current.is_terminal:
+        quiet = await settled(hub, current, ringer)
+        if quiet is None or quiet.incarnation != head.incarnation:
+            break
+        with suppress(RowChanged, RowMissing):
+            if quiet.status != PURGING:
+                quiet = await repeat(
+                    hub,
+                    lambda: hub.instances.update(replace(quiet, status=PURGING)),  # noqa: B023
+                )
+            await finish_purge(hub, quiet)
+            break
+        current = await repeat(hub, lambda: hub.instances.head(head.instance_id))
     with suppress(MessageGone):
         await hub.storage.queues.delete(queue, guard)
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from durable.errors import TaskFailedError
 
+PROCESS_DIED = "durable.ProcessDied"
+"""The type of the failure of an instance that ends the processes which run it."""
+
 MAX_MESSAGE = 8_000
 MAX_STACK = 16_000
 MAX_CAUSES = 8

@@ -8,13 +8,13 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Protocol, TypeVar
 
-from durable.client import Ringer
 from durable.engine.execution import NEAR, REMEMBER
 from durable.errors import ContainerMissing, RowChanged, RowExists, RowMissing, Throttled
 from durable.hub.hub import Hub
 from durable.hub.keys import due_key, newest_first, shard
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.payloads import Spill
+from durable.hub.ringing import Ringer
 from durable.hub.rows import Head
 from durable.model.commit import OutboxItem, Send
 from durable.model.events import (
@@ -98,18 +98,7 @@ class Dispatcher:
 
     async def _activity(self, head: Head, turn: Turn, item: OutboxItem) -> None:
         event = _event_of(turn, item.task_id, TaskScheduled)
-        work = WorkItem(
-            head.instance_id,
-            head.incarnation,
-            turn.execution_id,
-            event.task_id,
-            event.name,
-            turn.time,
-            turn.sequence,
-            event.call,
-            event.attempt,
-            event.input,
-        )
+        work = WorkItem.of(event, head, turn)
         queue = self._hub.names.work_queue(event.name)
         try:
             await self._hub.storage.queues.send(queue, work.encode())
@@ -185,6 +174,8 @@ class Dispatcher:
             if existing is None:
                 over = None
             elif existing.parent == child.parent:
+                if existing.incarnation != incarnation:
+                    await self._discard(child, spill)
                 await self._ringer.ring(event.instance_id)
                 return
             elif _is_earlier_attempt(existing, child):
@@ -199,12 +190,18 @@ class Dispatcher:
             child.created, child.instance_id
         ):
             await hub.projection.withdraw(newest_first(child.created, child.instance_id))
+        await self._discard(child, spill)
         failure = FailureDetails(
             f"an instance {event.instance_id!r} exists already and has another parent",
             "durable.errors.InstanceExistsError",
         )
         answer = SubOrchestrationInstanceFailed(event.task_id, failure)
         await self._answer(head, answer, execution)
+
+    async def _discard(self, head: Head, spill: Spill) -> None:
+        """Another start of the instance won: this one's payload is not needed."""
+        keys = [row.key for row in spill.rows]
+        await self._hub.instances.delete_rows(head.instance_id, keys)
 
     async def _event(self, head: Head, turn: Turn, item: OutboxItem, again: bool) -> None:
         event = _event_of(turn, item.task_id, EventSent)

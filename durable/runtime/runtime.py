@@ -10,44 +10,37 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from durable.client import QueueRinger, repeat
 from durable.engine.execution import Outstanding
-from durable.errors import MessageGone, RowExists, RowMissing, StorageError
+from durable.errors import MessageGone, StorageError
 from durable.hub.hub import Hub
-from durable.hub.instances import PayloadGone
 from durable.hub.keys import newest_first
 from durable.hub.messages import BadMessage, Doorbell, WorkItem, decode_message
 from durable.hub.payloads import Spill
-from durable.hub.rows import Head, has_id
+from durable.hub.ringing import QueueRinger, repeat
+from durable.hub.rows import Head
 from durable.model.commit import Commit
 from durable.model.events import (
     Arrival,
     Completion,
-    TaskCompleted,
-    TaskFailed,
-    TaskScheduled,
     UnknownFormat,
 )
-from durable.model.failure import FailureDetails
 from durable.model.functions import Registry
 from durable.model.instance import OrchestrationRuntimeStatus
-from durable.ports import Delete, Insert, Message, Value
-from durable.runtime.activities import ActivityContext, run_activity
-from durable.runtime.actor import LATE_START, Actor, Lacking, Stuck, Warm
+from durable.ports import Message
+from durable.runtime.actor import Actor, Warm
 from durable.runtime.dispatch import Dispatcher
-from durable.runtime.guards import CLAIMS, Claim, Guard, Keeping, Key, claim_key
+from durable.runtime.guards import Guard, Keeping, Key
+from durable.runtime.hold import Stuck
 from durable.runtime.slots import Slots
 from durable.runtime.sweeper import Sweeper
+from durable.runtime.turns import Lacking
+from durable.runtime.work import MAX_DELAY, Work
 
 logger = logging.getLogger("durable.runtime")
-
-LONG_RUN = 20.0
-MAX_DELAY = 120.0
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
@@ -97,7 +90,7 @@ class Runtime:
         self._tasks: set[asyncio.Task[None]] = set()
         self._watchers: dict[str, set[asyncio.Event]] = {}
         self._alone = asyncio.Lock()
-        self._executor = ThreadPoolExecutor(self.options.max_activities, "durable-activity")
+        self.work = Work(self)
         self._sweeper = Sweeper(self)
         self._draining = False
 
@@ -146,7 +139,7 @@ class Runtime:
         guard = self._received(queue, message, bell, asked)
         self.keeping.keep(guard)
         try:
-            await self._run(bell, guard, None)
+            await self.run(bell, guard, None)
         except BaseException:
             self.keeping.drop(guard)
             raise
@@ -161,7 +154,7 @@ class Runtime:
         guard = self._received(queue, message, bell, asked)
         self.keeping.keep(guard)
         try:
-            await self._work(queue, item, bell, guard, message.dequeue_count)
+            await self.work.handle(queue, item, guard, message.dequeue_count, None)
         except BaseException:
             self.keeping.drop(guard)
             raise
@@ -178,7 +171,7 @@ class Runtime:
         if dequeue_count == 1 and self._join(bell):
             return
         guard = await self._own_guard(bell, message_id, dequeue_count)
-        await self._run(bell, guard, self._deadline(self.options.invocation_budget))
+        await self.run(bell, guard, self._deadline(self.options.invocation_budget))
 
     async def trigger_work(
         self, queue: str, body: bytes, message_id: str, dequeue_count: int
@@ -187,7 +180,8 @@ class Runtime:
         item = await self._decode(queue, body, WorkItem)
         if item is None:
             return
-        await self._work(queue, item, Doorbell(item.instance_id), None, dequeue_count)
+        deadline = self._deadline(self.options.invocation_budget)
+        await self.work.handle(queue, item, None, dequeue_count, deadline)
 
     # ---- ringing: see durable.client.Ringer ----
 
@@ -198,8 +192,8 @@ class Runtime:
         if self._join(bell):
             return
         if self.turn_room():
-            guard = await repeat(self.hub, lambda: self._put_guard(bell))
-            self.spawn(self._run(bell, guard, self._deadline(self.options.local_budget)))
+            guard = await self.put_guard(bell)
+            self.spawn(self.run(bell, guard, self._deadline(self.options.local_budget)))
         else:
             await self._queue_ringer.ring(instance_id)
             self._nudge(self.hub.names.control_queue(instance_id), 0.0)
@@ -211,7 +205,7 @@ class Runtime:
             await self.ring(head.instance_id)
             return created
         bell = Doorbell(head.instance_id)
-        guard = await repeat(self.hub, lambda: self._put_guard(bell))
+        guard = await self.put_guard(bell)
         try:
             created = await self.hub.instances.create(head, spill, over=over)
         except BaseException:
@@ -221,7 +215,7 @@ class Runtime:
         self._warm.pop(head.instance_id, None)
         if not guard.is_fresh:
             await self._queue_ringer.ring(head.instance_id)
-        self.spawn(self._run(bell, guard, self._deadline(self.options.local_budget)))
+        self.spawn(self.run(bell, guard, self._deadline(self.options.local_budget)))
         return created
 
     async def wait(self, instance_id: str, seconds: float) -> None:
@@ -260,44 +254,26 @@ class Runtime:
             if warm.execution is not None:
                 warm.execution.close()
         self._warm.clear()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self.work.close()
 
     # ---- what actors ask for ----
 
-    async def perform(self, item: WorkItem) -> TaskCompleted | TaskFailed | None:
-        """Run the activity of a work item, claimed while that takes long. None when its input
-        is gone: it is stale."""
-        definition = self.registry.activities.get(item.activity)
-        if definition is None:
-            failure = FailureDetails(
-                f"no activity is named {item.activity!r} in this worker",
-                "durable.errors.UnknownFunctionError",
-            )
-            return TaskFailed(item.task_id, failure)
-        try:
-            text = await repeat(self.hub, lambda: self._input(item))
-        except PayloadGone:
-            return None
-        context = ActivityContext(
-            item.instance_id,
-            item.execution_id,
-            item.task_id,
-            item.activity,
-            item.attempt,
-            item.idempotency_key,
+    async def put_guard(self, bell: Doorbell, follows: tuple[Key, ...] = ()) -> Guard:
+        """Hold a hidden message that rings for the instance should this process die."""
+        queue = self.hub.names.control_queue(bell.instance_id)
+        body = Doorbell(bell.instance_id, guard=True, deaths=bell.deaths).encode()
+        return await repeat(
+            self.hub,
+            lambda: self.keeping.put(queue, body, deaths=bell.deaths, follows=follows),
         )
-        late = self.hub.storage.clock.now() - item.scheduled > LATE_START
-        claiming = self.spawn(self._claim(item, 0.0 if late else LONG_RUN))
-        try:
-            return await run_activity(
-                definition,
-                context,
-                text,
-                executor=self._executor,
-                max_payload=self.options.max_payload,
-            )
-        finally:
-            claiming.cancel()
+
+    def offer(self, arrival: Arrival, instance_id: str, stored: asyncio.Future[None]) -> bool:
+        """Hand a completion to the run that its instance has here; False when there is none."""
+        actor = self._actors.get(instance_id)
+        if actor is None or actor.ended.is_set():
+            return False
+        actor.offer(arrival, stored)
+        return True
 
     async def hand_in(self, item: WorkItem, event: Completion) -> None:
         """Put a result into its instance's inbox and ring: for who no longer holds a guard."""
@@ -345,15 +321,17 @@ class Runtime:
     # ---- runs ----
 
     def _join(self, bell: Doorbell) -> bool:
-        """Hand a plain ring to the run that the instance has here: its guard rings for both,
-        should the process die."""
+        """Hand a plain ring to the run that the instance has here. Its guard rings for both,
+        should the process die; one that is not fresh may have rung before."""
         actor = self._actors.get(bell.instance_id)
-        if actor is None or actor.ended.is_set() or bell.guard or bell.audit or bell.heir_of:
+        if actor is None or bell.guard or bell.audit or bell.heir_of:
+            return False
+        if actor.ended.is_set() or not actor.guard.is_fresh:
             return False
         actor.ring()
         return True
 
-    async def _run(
+    async def run(
         self,
         bell: Doorbell,
         guard: Guard,
@@ -402,102 +380,6 @@ class Runtime:
         if done:
             await self.keeping.release(guard)
 
-    async def _work(
-        self, queue: str, item: WorkItem, bell: Doorbell, guard: Guard | None, count: int
-    ) -> None:
-        """A work item, under its own message as the guard, or under a queue trigger's lease."""
-        clock = self.hub.storage.clock
-        if count > self.options.max_attempts:
-            await self._bury_item(queue, item, count)
-            if guard is not None:
-                await self.keeping.release(guard)
-            return
-        if item.activity not in self.registry.activities:
-            await self._work_later(queue, item, bell, guard, count)
-            return
-        again = count > 1
-        late = clock.now() - item.scheduled > LATE_START
-        if (again or late) and not await self._is_awaited(item):
-            if guard is not None and again:
-                await self._run(bell, guard, None)
-            elif guard is not None:
-                await self.keeping.release(guard)
-            return
-        self.activities.used += 1
-        try:
-            event = await self.perform(item)
-        finally:
-            self.activities.give()
-        if event is None:
-            if guard is not None:
-                await self.keeping.release(guard)
-            return
-        if guard is not None and not guard.is_fresh:
-            self.keeping.drop(guard)
-            await self.hand_in(item, event)
-            return
-        await self._complete(item, bell, guard, event)
-
-    async def _complete(
-        self, item: WorkItem, bell: Doorbell, guard: Guard | None, event: Completion
-    ) -> None:
-        """Direct completion: run the turn where the activity ended."""
-        arrival = Arrival(event, item.execution_id)
-        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        actor = self._actors.get(item.instance_id)
-        if actor is not None and not actor.ended.is_set():
-            actor.offer(arrival, stored)
-            await stored
-            if guard is not None:
-                if guard.follows:
-                    await self._run(bell, guard, None)
-                else:
-                    await self.keeping.release(guard)
-            return
-        if guard is None:
-            guard = await repeat(self.hub, lambda: self._put_guard(bell))
-            await self._run(
-                bell, guard, self._deadline(self.options.invocation_budget), (arrival, stored)
-            )
-        else:
-            await self._run(bell, guard, None, (arrival, stored))
-        if stored.done():
-            stored.result()
-        else:
-            stored.cancel()
-            raise StorageError(f"the result of {item.activity!r} could not be stored")
-
-    async def _is_awaited(self, item: WorkItem) -> bool:
-        head = await repeat(self.hub, lambda: self.hub.instances.head(item.instance_id))
-        if (
-            head is None
-            or head.is_terminal
-            or head.incarnation != item.incarnation
-            or head.execution_id != item.execution_id
-            or not has_id(head.open_tasks, item.task_id)
-        ):
-            return False
-        message = f"{item.execution_id}|{item.task_id}"
-        return not await self.hub.instances.has_message(item.instance_id, item.incarnation, message)
-
-    async def _bury_item(self, queue: str, item: WorkItem, count: int) -> None:
-        """An activity that ends every process that runs it: show it, and let it be retried."""
-        reason = (
-            f"activity {item.activity!r} was begun {count - 1} times and never ended: it seems to "
-            "end its process"
-        )
-        logger.error("instance %s is Stuck: %s", item.instance_id, reason)
-        await self.hub.bury(queue, item.encode(), reason)
-        while True:
-            head = await self.hub.instances.head(item.instance_id)
-            if head is None or head.is_terminal or head.execution_id != item.execution_id:
-                return
-            failure = FailureDetails(reason, "durable.ProcessDied")
-            stuck = replace(head, status=OrchestrationRuntimeStatus.STUCK, failure=failure)
-            with suppress(StorageError):
-                await self.project(await self.hub.instances.update(stuck))
-                return
-
     # ---- workers that lack something ----
 
     async def _ring_later(self, bell: Doorbell, guard: Guard, error: Exception) -> bool:
@@ -507,18 +389,6 @@ class Runtime:
         later = replace(bell, lack=bell.lack + 1, heir_of=guard.key, guard=False)
         await self.dispatcher.doorbell(later, delay)
         return True
-
-    async def _work_later(
-        self, queue: str, item: WorkItem, bell: Doorbell, guard: Guard | None, count: int
-    ) -> None:
-        delay = min(2.0**item.lack, MAX_DELAY)
-        logger.warning("activity %s is not in this worker; again in %.0f s", item.activity, delay)
-        body = replace(item, lack=item.lack + 1).encode()
-        await self.hub.storage.queues.send(queue, body, delay=delay)
-        if guard is not None and count > 1:
-            await self._run(bell, guard, None)
-        elif guard is not None:
-            await self.keeping.release(guard)
 
     # ---- small things ----
 
@@ -537,20 +407,13 @@ class Runtime:
         """A guard of ours beside a queue trigger's lease."""
         deaths = bell.deaths + (count if bell.guard else count - 1)
         follows = self._follows(bell, (message_id, count))
-        return await repeat(
-            self.hub, lambda: self._put_guard(replace(bell, deaths=deaths), follows)
-        )
+        return await self.put_guard(replace(bell, deaths=deaths), follows)
 
     @staticmethod
     def _follows(bell: Doorbell, key: Key) -> tuple[Key, ...]:
         """Guards whose holder may still be alive."""
         earlier = (key,) if bell.guard or key[1] > 1 else ()
         return (*earlier, bell.heir_of) if bell.heir_of else earlier
-
-    async def _put_guard(self, bell: Doorbell, follows: tuple[Key, ...] = ()) -> Guard:
-        queue = self.hub.names.control_queue(bell.instance_id)
-        body = Doorbell(bell.instance_id, guard=True, deaths=bell.deaths).encode()
-        return await self.keeping.put(queue, body, deaths=bell.deaths, follows=follows)
 
     def _deadline(self, budget: float | None) -> float | None:
         return None if budget is None else self.hub.storage.clock.monotonic() + budget
@@ -582,48 +445,3 @@ class Runtime:
     async def _delete(self, queue: str, message: Message) -> None:
         with suppress(MessageGone):
             await repeat(self.hub, lambda: self.hub.storage.queues.delete(queue, message.receipt))
-
-    async def _input(self, item: WorkItem) -> str | None:
-        instances, payload = self.hub.instances, item.input
-        if not item.has_input:
-            stored = await instances.turn(item.instance_id, item.incarnation, item.turn)
-            if stored is None:
-                raise PayloadGone(f"turn {item.turn} of {item.instance_id!r} is gone")
-            payload = next(
-                event.input
-                for event in (*stored.turn.events, *stored.turn.closing)
-                if isinstance(event, TaskScheduled) and event.task_id == item.task_id
-            )
-        return await instances.text(item.instance_id, item.incarnation, payload)
-
-    async def _claim(self, item: WorkItem, after: float) -> None:
-        """Once an activity runs long, claim it and renew the claim until cancelled."""
-        storage, table = self.hub.storage, self.hub.names.index
-        if after:
-            await storage.clock.sleep(after)
-        key = claim_key(item.instance_id, item.execution_id, item.task_id)
-        values: dict[str, Value] = {
-            "expires": storage.clock.now() + Claim.LIFETIME,
-            "queue": self.hub.names.work_queue(item.activity),
-            "body": item.encode(),
-        }
-        with suppress(RowExists):
-            await repeat(
-                self.hub, lambda: storage.tables.transact(table, CLAIMS, [Insert(key, values)])
-            )
-        claim = Claim(storage.clock, table, key)
-        self.keeping.keep(claim)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self.keeping.drop(claim)
-            self.spawn(self._unclaim(key))
-
-    async def _unclaim(self, key: str) -> None:
-        with suppress(RowMissing):
-            await repeat(
-                self.hub,
-                lambda: self.hub.storage.tables.transact(
-                    self.hub.names.index, CLAIMS, [Delete(key)]
-                ),
-            )

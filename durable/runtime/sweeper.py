@@ -10,14 +10,15 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from durable.client import repeat
 from durable.engine.execution import Outstanding
 from durable.errors import ContainerMissing, RowChanged, RowMissing
 from durable.hub.keys import due_bound
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.projection import Listed, is_settled
+from durable.hub.ringing import repeat
 from durable.hub.rows import Head, has_id
 from durable.model.events import TaskScheduled
+from durable.model.failure import PROCESS_DIED
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.ports import Delete, Merge, Row, Where
 from durable.runtime.dispatch import TIMER_SHARDS
@@ -172,4 +173,4 @@ class Sweeper:
 
 
 def _died(head: Head) -> bool:
-    return head.failure is not None and head.failure.error_type == "durable.ProcessDied"
+    return head.failure is not None and head.failure.error_type == PROCESS_DIED

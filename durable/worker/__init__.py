@@ -1,0 +1,1 @@
+"""Our own host: it runs a function app without the Functions host."""

@@ -1,0 +1,240 @@
+"""Work items: activities that came through a queue, and how any activity is performed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from durable.errors import RowExists, RowMissing, StorageError
+from durable.hub.instances import PayloadGone
+from durable.hub.messages import Doorbell, WorkItem
+from durable.hub.ringing import repeat
+from durable.hub.rows import has_id
+from durable.model.events import Arrival, TaskCompleted, TaskFailed, TaskScheduled
+from durable.model.failure import PROCESS_DIED, FailureDetails
+from durable.model.instance import OrchestrationRuntimeStatus
+from durable.ports import Delete, Insert, Value
+from durable.runtime.activities import ActivityContext, run_activity
+from durable.runtime.guards import CLAIMS, Claim, Guard, claim_key
+from durable.runtime.turns import LATE_START
+
+if TYPE_CHECKING:
+    from durable.runtime.runtime import Runtime
+
+logger = logging.getLogger("durable.runtime")
+
+LONG_RUN = 20.0
+MAX_DELAY = 120.0
+
+Result = TaskCompleted | TaskFailed
+
+
+class Work:
+    """The work items of one runtime."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._hub = runtime.hub
+        self._executor = ThreadPoolExecutor(runtime.options.max_activities, "durable-activity")
+
+    async def handle(
+        self,
+        queue: str,
+        item: WorkItem,
+        guard: Guard | None,
+        count: int,
+        deadline: float | None,
+    ) -> None:
+        """Run a received item's activity and the turn that follows. `guard` is the item's own
+        message, or None under a queue trigger's lease; `count` is its delivery count.
+
+        With a guard, the message is deleted or let go of; without, returning means that it may
+        be deleted.
+        """
+        runtime = self._runtime
+        if count > runtime.options.max_attempts:
+            await self._bury(queue, item, guard, count)
+            return
+        if item.activity not in runtime.registry.activities:
+            await self._later(queue, item)
+        else:
+            runtime.activities.used += 1
+            try:
+                event = await self._perform_if_awaited(item, count)
+            finally:
+                runtime.activities.give()
+            if event is not None:
+                if guard is not None and not guard.is_fresh:
+                    # another may have it by now: the result still counts, once
+                    runtime.keeping.drop(guard)
+                    await runtime.hand_in(item, event)
+                else:
+                    await self._complete(item, guard, event, deadline)
+                return
+        if guard is not None:
+            await self._let_go(item, guard)
+
+    async def _let_go(self, item: WorkItem, guard: Guard) -> None:
+        """Delete the message. One that had a holder before may have entries in an outbox that
+        nobody else will send: a run under it takes them over first."""
+        if guard.follows:
+            await self._runtime.run(Doorbell(item.instance_id), guard, None)
+        else:
+            await self._runtime.keeping.release(guard)
+
+    async def _perform_if_awaited(self, item: WorkItem, count: int) -> Result | None:
+        late = self._hub.storage.clock.now() - item.scheduled > LATE_START
+        if (late or count > 1) and not await self._is_awaited(item):
+            return None
+        return await self.perform(item)
+
+    async def _complete(
+        self, item: WorkItem, guard: Guard | None, event: Result, deadline: float | None
+    ) -> None:
+        """Direct completion: run the turn where the activity ended."""
+        runtime, bell = self._runtime, Doorbell(item.instance_id)
+        arrival = Arrival(event, item.execution_id)
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if runtime.offer(arrival, item.instance_id, stored):
+            await stored
+            if guard is not None:
+                await self._let_go(item, guard)
+            return
+        if guard is None:
+            guard = await runtime.put_guard(bell)
+        await runtime.run(bell, guard, deadline, (arrival, stored))
+        if not stored.done():
+            stored.cancel()
+            raise StorageError(f"the result of activity {item.activity!r} could not be stored")
+        stored.result()
+
+    async def _is_awaited(self, item: WorkItem) -> bool:
+        instances = self._hub.instances
+        head = await repeat(self._hub, lambda: instances.head(item.instance_id))
+        if (
+            head is None
+            or head.is_terminal
+            or head.incarnation != item.incarnation
+            or head.execution_id != item.execution_id
+            or not has_id(head.open_tasks, item.task_id)
+        ):
+            return False
+        message = f"{item.execution_id}|{item.task_id}"
+        return not await instances.has_message(item.instance_id, item.incarnation, message)
+
+    async def _bury(self, queue: str, item: WorkItem, guard: Guard | None, count: int) -> None:
+        """An activity that ends every process that runs it: show it, and let it be retried."""
+        reason = (
+            f"activity {item.activity!r} was begun {count - 1} times and never ended: it seems to "
+            "end its process"
+        )
+        logger.error("instance %s is Stuck: %s", item.instance_id, reason)
+        await repeat(self._hub, lambda: self._hub.bury(queue, item.encode(), reason))
+        if guard is not None:
+            await self._let_go(item, guard)
+        failure = FailureDetails(reason, PROCESS_DIED)
+        while True:
+            head = await self._hub.instances.head(item.instance_id)
+            if head is None or head.is_terminal or head.execution_id != item.execution_id:
+                return
+            stuck = replace(head, status=OrchestrationRuntimeStatus.STUCK, failure=failure)
+            with suppress(StorageError):
+                await self._runtime.project(await self._hub.instances.update(stuck))
+                return
+            await self._hub.storage.clock.sleep(0.2)
+
+    async def _later(self, queue: str, item: WorkItem) -> None:
+        """Leave the item to a worker that has its activity."""
+        delay = min(2.0**item.lack, MAX_DELAY)
+        logger.warning("activity %s is not in this worker; again in %.0f s", item.activity, delay)
+        body = replace(item, lack=item.lack + 1).encode()
+        await repeat(self._hub, lambda: self._hub.storage.queues.send(queue, body, delay=delay))
+
+    # ---- performing ----
+
+    async def perform(self, item: WorkItem) -> Result | None:
+        """Run the activity of a work item, claimed while that takes long. None when its input is
+        gone: it is stale."""
+        definition = self._runtime.registry.activities.get(item.activity)
+        if definition is None:
+            failure = FailureDetails(
+                f"no activity is named {item.activity!r} in this worker",
+                "durable.errors.UnknownFunctionError",
+            )
+            return TaskFailed(item.task_id, failure)
+        try:
+            text = await repeat(self._hub, lambda: self._input(item))
+        except PayloadGone:
+            return None
+        context = ActivityContext(
+            item.instance_id,
+            item.execution_id,
+            item.task_id,
+            item.activity,
+            item.attempt,
+            item.idempotency_key,
+        )
+        late = self._hub.storage.clock.now() - item.scheduled > LATE_START
+        claiming = self._runtime.spawn(self._claim(item, 0.0 if late else LONG_RUN))
+        try:
+            return await run_activity(
+                definition,
+                context,
+                text,
+                executor=self._executor,
+                max_payload=self._runtime.options.max_payload,
+            )
+        finally:
+            claiming.cancel()
+
+    async def _input(self, item: WorkItem) -> str | None:
+        instances, payload = self._hub.instances, item.input
+        if not item.has_input:
+            stored = await instances.turn(item.instance_id, item.incarnation, item.turn)
+            if stored is None:
+                raise PayloadGone(f"turn {item.turn} of {item.instance_id!r} is gone")
+            payload = next(
+                event.input
+                for event in (*stored.turn.events, *stored.turn.closing)
+                if isinstance(event, TaskScheduled) and event.task_id == item.task_id
+            )
+        return await instances.text(item.instance_id, item.incarnation, payload)
+
+    async def _claim(self, item: WorkItem, after: float) -> None:
+        """Once an activity runs long, claim it and renew the claim until cancelled."""
+        storage, table = self._hub.storage, self._hub.names.index
+        if after:
+            await storage.clock.sleep(after)
+        key = claim_key(item.instance_id, item.execution_id, item.task_id)
+        values: dict[str, Value] = {
+            "expires": storage.clock.now() + Claim.LIFETIME,
+            "queue": self._hub.names.work_queue(item.activity),
+            "body": item.encode(),
+        }
+        claim = Claim(storage.clock, table, key)
+        try:
+            with suppress(RowExists):
+                await repeat(
+                    self._hub, lambda: storage.tables.transact(table, CLAIMS, [Insert(key, values)])
+                )
+            self._runtime.keeping.keep(claim)
+            await asyncio.Event().wait()
+        finally:
+            self._runtime.keeping.drop(claim)
+            self._runtime.spawn(self._unclaim(key))
+
+    async def _unclaim(self, key: str) -> None:
+        hub = self._hub
+        with suppress(RowMissing):
+            await repeat(
+                hub,
+                lambda: hub.storage.tables.transact(hub.names.index, CLAIMS, [Delete(key)]),
+            )
+
+    def close(self) -> None:
+        """Begin no more functions; threads that run one are left to end."""
+        self._executor.shutdown(wait=False, cancel_futures=True)

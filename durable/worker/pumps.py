@@ -1,0 +1,204 @@
+"""Receivers of the hub's queues: one for each, as fast as there is work and room for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
+from typing import Any, Protocol
+
+from durable.errors import StorageError
+from durable.ports import Clock, Message, Storage
+from durable.runtime.slots import Slots
+from durable.worker.polling import Backoff, Wake, wait
+from durable.worker.trouble import Trouble
+
+_log = logging.getLogger("durable.worker.queues")
+
+LEASE_SECONDS = 20.0
+_FIRST_IDLE = 0.02
+CONTROL_IDLE = 1.0
+WORK_IDLE = 2.0
+_BATCH = 32
+_ROOM_SECONDS = 1.0
+
+
+Handle = Callable[[str, Message, float], Awaitable[None]]
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+
+
+class PumpedRuntime(Protocol):
+    """What the pumps use of `durable.runtime.Runtime`."""
+
+    @property
+    def control_queues(self) -> tuple[str, ...]: ...
+    @property
+    def work_queues(self) -> Mapping[str, str]: ...
+
+    @property
+    def turns(self) -> Slots: ...
+    @property
+    def activities(self) -> Slots: ...
+
+    on_nudge: Callable[[str, float], None] | None
+
+    def turn_room(self) -> int: ...
+    def activity_room(self) -> int: ...
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
+    async def handle_control(self, queue: str, message: Message, asked: float) -> None: ...
+    async def handle_work(self, queue: str, message: Message, asked: float) -> None: ...
+
+
+class Room:
+    """Places for messages, shared by the pumps of one kind: what they ask a queue for counts
+    as taken until it came."""
+
+    def __init__(self, free: Callable[[], int], changed: asyncio.Event, clock: Clock) -> None:
+        """`changed` is set by who frees some."""
+        self._free = free
+        self._changed = changed
+        self._clock = clock
+        self._asked = 0
+
+    async def reserve(self, most: int) -> int:
+        """Between 1 and `most` places, or 0 when there were none for a moment."""
+        places = min(most, self._free() - self._asked)
+        if places <= 0:
+            self._changed.clear()
+            await wait(self._changed, self._clock, _ROOM_SECONDS)
+            return 0
+        self._asked += places
+        return places
+
+    def release(self, places: int) -> None:
+        """Give back places that were reserved."""
+        self._asked -= places
+        self.look()
+
+    def look(self) -> None:
+        """There may be more room now."""
+        self._changed.set()
+
+
+class Pump:
+    """Receives from one queue and hands each message to `handle`, in a task made by `spawn`."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        queue: str,
+        handle: Handle,
+        room: Room,
+        spawn: Spawn,
+        *,
+        idle: float,
+    ) -> None:
+        self.queue = queue
+        self.wake = Wake(storage.clock)
+        self._storage = storage
+        self._handle = handle
+        self._room = room
+        self._spawn = spawn
+        self._backoff = Backoff(_FIRST_IDLE, idle)
+        self._receiving = Trouble(_log, f"queue {queue}")
+        self._handling = Trouble(_log, f"queue {queue}, handling its messages")
+        self._stopped = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until `stop`; no error ends it."""
+        while not self._stopped.is_set():
+            places = await self._room.reserve(_BATCH)
+            if not places:
+                continue
+            asked = self._storage.clock.monotonic()
+            try:
+                messages = await self._storage.queues.receive(
+                    self.queue, limit=places, lease=LEASE_SECONDS
+                )
+            except Exception as error:
+                self._room.release(places)
+                await wait(self._stopped, self._storage.clock, self._receiving.met(error))
+                continue
+            except BaseException:
+                self._room.release(places)
+                raise
+            self._room.release(places - len(messages))
+            self._receiving.over()
+            for message in messages:
+                self._begin(message, asked)
+            if messages or await self._is_woken():
+                self._backoff.reset()
+
+    def stop(self) -> None:
+        """Receive no more; what comes with a call under way is let go of."""
+        self._stopped.set()
+        self.wake.at_once()
+        self._room.look()
+
+    async def _is_woken(self) -> bool:
+        """Wait while idle; whether something is known to be there."""
+        return not self._stopped.is_set() and await self.wake.idle(self._backoff.delay())
+
+    def _begin(self, message: Message, asked: float) -> None:
+        work = self._let_go(message) if self._stopped.is_set() else self._handled(message, asked)
+        self._spawn(work)
+
+    async def _handled(self, message: Message, asked: float) -> None:
+        # The runtime counts it from its first step on, which is the next one.
+        self._room.release(1)
+        try:
+            await self._handle(self.queue, message, asked)
+        except Exception as error:
+            # The message appears again when its lease ends.
+            self._handling.met(error)
+        else:
+            self._handling.over()
+        finally:
+            self._room.look()
+
+    async def _let_go(self, message: Message) -> None:
+        self._room.release(1)
+        with suppress(StorageError):
+            await self._storage.queues.extend(self.queue, message.receipt, lease=0)
+
+
+class Pumps:
+    """All pumps of a runtime."""
+
+    def __init__(self, storage: Storage, runtime: PumpedRuntime) -> None:
+        self._runtime = runtime
+        turns = Room(runtime.turn_room, runtime.turns.changed, storage.clock)
+        activities = Room(runtime.activity_room, runtime.activities.changed, storage.clock)
+        control = [
+            Pump(storage, queue, runtime.handle_control, turns, runtime.spawn, idle=CONTROL_IDLE)
+            for queue in runtime.control_queues
+        ]
+        work = [
+            Pump(storage, queue, runtime.handle_work, activities, runtime.spawn, idle=WORK_IDLE)
+            for queue in dict.fromkeys(runtime.work_queues.values())
+        ]
+        self._pumps = {pump.queue: pump for pump in (*control, *work)}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to receive, and to be woken by what this process sends."""
+        self._runtime.on_nudge = self._nudged
+        self._tasks = [asyncio.create_task(pump.run()) for pump in self._pumps.values()]
+
+    async def stop(self, seconds: float) -> None:
+        """Receive no more. Calls under way get up to `seconds`: what they bring is let go of.
+        What is being handled goes on; draining the runtime ends it."""
+        self._runtime.on_nudge = None
+        for pump in self._pumps.values():
+            pump.stop()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _nudged(self, queue: str, delay: float) -> None:
+        pump = self._pumps.get(queue)
+        if pump is not None:
+            pump.wake.after(delay)
