@@ -1,16 +1,16 @@
 """Durable execution for Python on Azure Storage.
 
-    import azure.functions as func
-    import durable as df
+import azure.functions as func
+import durable as df
 
-    app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
+app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-    @app.activity_trigger(input_name="name")
-    async def greet(name: str) -> str: ...
+@app.activity_trigger(input_name="name")
+async def greet(name: str) -> str: ...
 
-    @app.orchestration_trigger(context_name="context")
-    async def hello(context: df.DurableOrchestrationContext) -> str:
-        return await context.call_activity(greet, "world")
+@app.orchestration_trigger(context_name="context")
+async def hello(context: df.DurableOrchestrationContext) -> str:
+    return await context.call_activity(greet, "world")
 """
 
 from durable import errors

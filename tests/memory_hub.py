@@ -103,7 +103,9 @@ class MemoryHub:
         for _ in range(40):
             await asyncio.sleep(0)
         executors = [r.work._executor for r in self.runtimes]
-        while any(e._work_queue.qsize() or e._idle_semaphore._value < len(e._threads) for e in executors):
+        while any(
+            e._work_queue.qsize() or e._idle_semaphore._value < len(e._threads) for e in executors
+        ):
             await asyncio.sleep(0.001)
         for _ in range(40):
             await asyncio.sleep(0)
@@ -131,9 +133,13 @@ class MemoryHub:
         found = False
         for runtime in self.runtimes:
             for queue in runtime.control_queues:
-                found |= await self._receive(runtime, queue, runtime.handle_control, runtime.turn_room())
+                found |= await self._receive(
+                    runtime, queue, runtime.handle_control, runtime.turn_room()
+                )
             for queue in set(runtime.work_queues.values()):
-                found |= await self._receive(runtime, queue, runtime.handle_work, runtime.activity_room())
+                found |= await self._receive(
+                    runtime, queue, runtime.handle_work, runtime.activity_room()
+                )
         return found
 
     async def _receive(self, runtime: Runtime, queue: str, handle: Any, room: int) -> bool:

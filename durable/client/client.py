@@ -297,7 +297,9 @@ class DurableOrchestrationClient:
             ),
         )
         if not accepted:
-            raise InstanceFinishedError(f"instance {instance_id!r} has ended")
+            now = await self._head(instance_id)
+            how = now.runtime_status if now.incarnation == head.incarnation else "replaced"
+            raise InstanceFinishedError(f"instance {instance_id!r} has ended: it is {how}")
         await self._ringer.ring(instance_id)
 
     async def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
