@@ -27,13 +27,18 @@ class AzuriteUnavailable(RuntimeError):
 def find_azurite() -> Path:
     """The command of the environment variable `DURABLE_AZURITE`, else the one in `.tools`."""
     named = os.environ.get("DURABLE_AZURITE")
-    path = Path(named) if named else ROOT / ".tools" / "node_modules" / ".bin" / "azurite"
+    path = Path(named) if named else _installed()
     if not path.exists():
         raise AzuriteUnavailable(
-            f"no Azurite at {path}: run `npm install --prefix .tools azurite`, "
-            "or set DURABLE_AZURITE to its command"
+            f"no Azurite at {path}: run `make setup`, or set DURABLE_AZURITE to its command"
         )
     return path
+
+
+def _installed() -> Path:
+    """What the set-up installed: its launcher finds a node of its own where PATH has none."""
+    launcher = ROOT / ".tools" / "bin" / "azurite"
+    return launcher if launcher.exists() else ROOT / ".tools" / "node_modules" / ".bin" / "azurite"
 
 
 def free_ports(count: int) -> list[int]:

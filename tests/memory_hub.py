@@ -103,7 +103,7 @@ class MemoryHub:
         for _ in range(40):
             await asyncio.sleep(0)
         executors = [r.work._executor for r in self.runtimes]
-        while any(
+        while any(  # noqa: ASYNC110 - threads of sync activities
             e._work_queue.qsize() or e._idle_semaphore._value < len(e._threads) for e in executors
         ):
             await asyncio.sleep(0.001)
