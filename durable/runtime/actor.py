@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from durable.errors import (
     Throttled,
 )
 from durable.hub.messages import Doorbell, WorkItem
+from durable.hub.projection import is_settled
 from durable.hub.purge import finish_purge
 from durable.hub.ringing import repeat
 from durable.hub.rows import PURGING, Head, Holding
@@ -45,8 +46,8 @@ class Warm:
     """What a run leaves behind for the next one in this process."""
 
     head: Head
-    execution: Execution
-    known: dict[str, PayloadRef]
+    execution: Execution | None = None
+    known: dict[str, PayloadRef] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -77,11 +78,13 @@ class Actor:
         guard: Guard,
         *,
         audit: bool = False,
+        rung: bool = True,
         deadline: float | None = None,
         warm: Warm | None = None,
     ) -> None:
         """`deadline` (monotonic) is when it takes no more activities on; `audit` also looks for
-        work that others left."""
+        work that others left. Without `rung` the inbox is not read at first: whoever put
+        something into it rings."""
         self._runtime = runtime
         self._clock = runtime.hub.storage.clock
         self._audit = audit
@@ -92,10 +95,15 @@ class Actor:
             warm.execution if warm else None,
             warm.known if warm else {},
             incarnation=warm.head.incarnation if warm else "",
+            rung=rung,
             deadline=deadline,
         )
         self.instance_id = instance_id
         self.guard = guard
+        self._loaded = False
+        # the row was right before this run, or someone else will see to it
+        self._must_show = audit or bool(guard.follows)
+        self._shown: tuple[object, ...] | None = None
         self._offers: dict[TaskKey, Offer] = {}
         self._running: dict[TaskKey, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
@@ -148,9 +156,12 @@ class Actor:
     async def _step(self) -> bool:
         """One thing; True when the run is over."""
         self._hold.check()
-        if self._hold.head is None:
+        if self._hold.head is None and self._loaded:
             self._turns.look_again()
         head = await self._hold.load()
+        if not self._loaded and head is not None and not self._must_show:
+            self._shown = _visible(head)
+        self._loaded = True
         if head is None:
             self._settle_offers(list(self._offers))
             return True
@@ -289,13 +300,16 @@ class Actor:
         return not (self._offers or self._turns.rung)
 
     async def _show(self, head: Head) -> bool:
-        """Cross off what was sent, and bring the projection up to date; False when the head was
-        another's meanwhile."""
+        """Cross off what was sent, and bring the projection up to date where what it shows has
+        changed; False when the head was another's meanwhile."""
         head = await self._hold.cross_off(head)
+        if self._shown == _visible(head):
+            return True
         current = await self._runtime.project(head)
         if current is None or current.etag != head.etag:
             self._hold.forget()
             return False
+        self._shown = _visible(head)
         return True
 
     async def _leave(self) -> None:
@@ -327,6 +341,11 @@ class Actor:
             self._turns.drop()
             return None
         return Warm(head, execution, self._turns.known)
+
+
+def _visible(head: Head) -> tuple[object, ...]:
+    """What the projection shows of a head, but for times."""
+    return head.incarnation, head.status, is_settled(head)
 
 
 def _key(arrival: Arrival) -> TaskKey:

@@ -212,10 +212,11 @@ class Runtime:
             # it may have come to be: the guard finds out, or rings for nothing
             self.keeping.drop(guard)
             raise
-        self._warm.pop(head.instance_id, None)
+        self._warm[head.instance_id] = Warm(created)
         if not guard.is_fresh:
             await self._queue_ringer.ring(head.instance_id)
-        self.spawn(self.run(bell, guard, self._deadline(self.options.local_budget)))
+        deadline = self._deadline(self.options.local_budget)
+        self.spawn(self.run(bell, guard, deadline, rung=False))
         return created
 
     async def wait(self, instance_id: str, seconds: float) -> None:
@@ -337,8 +338,12 @@ class Runtime:
         guard: Guard,
         deadline: float | None,
         offer: tuple[Arrival, asyncio.Future[None]] | None = None,
+        *,
+        rung: bool = True,
     ) -> None:
-        """Run an instance until nothing is left to do here; then the guard goes, or rings."""
+        """Run an instance until nothing is left to do here; then the guard goes, or rings.
+
+        Without `rung` nothing was put into its inbox that would not ring by itself."""
         instance_id = bell.instance_id
         while (running := self._actors.get(instance_id)) is not None:
             await running.gone.wait()
@@ -347,6 +352,7 @@ class Runtime:
             instance_id,
             guard,
             audit=bell.audit,
+            rung=rung or bool(guard.follows),
             deadline=deadline,
             warm=None if guard.follows else self._warm.pop(instance_id, None),
         )

@@ -63,6 +63,7 @@ class Turns:
         known: dict[str, PayloadRef],
         *,
         incarnation: str,
+        rung: bool,
         deadline: float | None,
     ) -> None:
         self._runtime = runtime
@@ -75,7 +76,7 @@ class Turns:
         self._inbox: Inbox | None = None
         self.execution = execution
         self.known = known
-        self.rung = True
+        self.rung = rung
         self.reserved: set[TaskKey] = set()
         """Activities that were committed to run here, each with a slot taken."""
 
@@ -188,7 +189,8 @@ class Turns:
             self.known[text] = head.input
         start = ExecutionStarted(head.name, head.execution_id, text, head.version)
         history: list[Turn] = []
-        for stored in await self._instances.history(head):
+        turns = await self._instances.history(head) if head.sequence > head.base else []
+        for stored in turns:
             events = [
                 await self._instances.resolve(head, event, self.known)
                 for event in stored.turn.events

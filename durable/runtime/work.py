@@ -106,7 +106,7 @@ class Work:
             return
         if guard is None:
             guard = await runtime.put_guard(bell)
-        await runtime.run(bell, guard, deadline, (arrival, stored))
+        await runtime.run(bell, guard, deadline, (arrival, stored), rung=False)
         if not stored.done():
             stored.cancel()
             raise StorageError(f"the result of activity {item.activity!r} could not be stored")
