@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from durable.codec import decode, encode, return_annotation_of
+from durable.engine.decider import Decider
 from durable.engine.tasks import (
     DurableTask,
     MappedTask,
@@ -31,9 +32,6 @@ from durable.model.events import (
 from durable.model.functions import name_of, user_function
 from durable.model.instance import check_instance_id
 from durable.model.retry import RetryPolicy
-
-if TYPE_CHECKING:
-    from durable.engine.decider import Decider
 
 R = TypeVar("R")
 

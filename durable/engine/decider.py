@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from datetime import UTC, datetime
 from inspect import isawaitable, iscoroutine, isgenerator
 from typing import Any
@@ -68,8 +68,14 @@ class Decider:
     """One execution of one orchestrator function, as far as it has come."""
 
     def __init__(
-        self, definition: OrchestratorDefinition, instance_id: str, parent: Parent | None
+        self,
+        definition: OrchestratorDefinition,
+        instance_id: str,
+        parent: Parent | None,
+        face: Callable[[Decider], object],
     ) -> None:
+        """`face` makes what the code is called with."""
+        self._face = face
         self.definition = definition
         self.instance_id = instance_id
         self.parent = parent
@@ -211,12 +217,10 @@ class Decider:
             self._buffer.setdefault(event.name.casefold(), deque()).append(event)
 
     def _start(self, event: ExecutionStarted) -> None:
-        from durable.engine.context import DurableOrchestrationContext
-
         self.execution_id, self.version = event.execution_id, event.version
         self.input = event.input if isinstance(event.input, str) else None
         try:
-            code = self.definition.function(DurableOrchestrationContext(self))
+            code = self.definition.function(self._face(self))
         except Exception as error:
             self._end_with(error)
             return

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from durable.codec import encode
+from durable.engine.context import DurableOrchestrationContext
 from durable.engine.decider import Decider
 from durable.engine.determinism import check_leftover, check_match
 from durable.model.commit import Commit, OutboxItem, Send
@@ -85,7 +86,7 @@ class Execution:
         self._turn_time: datetime | None = None
         self._accepted: list[Incoming] = []
         self._dropped: list[OutboxItem] = []
-        self._decider = Decider(definition, instance_id, parent)
+        self._decider = Decider(definition, instance_id, parent, DurableOrchestrationContext)
 
     @classmethod
     def replay(
