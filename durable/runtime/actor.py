@@ -228,10 +228,15 @@ class Actor:
         if self._offers or self._turns.rung:
             return
         self._wake.clear()
-        if not await self._woken(PATIENCE):
-            await self._show(head)
-            while not await self._woken(5.0):
-                self._hold.check()
+        # waiting takes no turn from others
+        self._runtime.turns.give()
+        try:
+            if not await self._woken(PATIENCE):
+                await self._show(head)
+                while not await self._woken(5.0):
+                    self._hold.check()
+        finally:
+            self._runtime.turns.used += 1
 
     async def _woken(self, seconds: float) -> bool:
         waiting = asyncio.ensure_future(self._wake.wait())
