@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from durable.client import DurableOrchestrationClient
@@ -13,11 +15,13 @@ from durable.errors import StorageError
 from durable.hub.hub import Hub
 from durable.model.functions import ActivityDefinition, OrchestratorDefinition, Registry
 from durable.model.instance import InstanceStatus
-from durable.ports import Where
+from durable.ports import Storage, Where
 from durable.runtime.dispatch import TIMER_SHARDS
 from durable.runtime.guards import Keeper
 from durable.runtime.runtime import Runtime, RuntimeOptions
 from durable.storage.memory import memory_storage
+
+SWEEP = timedelta(seconds=10)
 
 
 class MemoryHub:
@@ -29,13 +33,20 @@ class MemoryHub:
         self.queues: Any = self.storage.queues
         self.tables: Any = self.storage.tables
         self.registry = Registry()
-        self.hub = Hub(self.storage, "Test")
         self.options = options or RuntimeOptions()
         self.runtimes: list[Runtime] = []
         self.workers = workers
+        self._processes: dict[Runtime, _Process] = {}
         self.sweeping = True
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.use(self.storage)
         self._sweep: asyncio.Task[None] | None = None
+        self._swept = self.clock.now()
+
+    def use(self, storage: Storage, new_id: Callable[[int], str] = secrets.token_hex) -> None:
+        """Let everything but this harness go through `storage`; before entering."""
+        self.storage = storage
+        self.new_id = new_id
+        self.hub = Hub(storage, "Test", new_id=new_id)
 
     def orchestrator(self, function: Callable[..., Any]) -> Callable[..., Any]:
         self.registry.add(OrchestratorDefinition(function.__name__, function))
@@ -54,39 +65,60 @@ class MemoryHub:
         await self.hub.create(app="test", activities=tuple(self.registry.activities))
         for _ in range(self.workers):
             await self.add_runtime()
-        self.client = DurableOrchestrationClient(
-            self.hub, ringer=self.runtimes[0], registry=self.registry
-        )
+        if self.runtimes:
+            self.client = DurableOrchestrationClient(
+                self.hub, ringer=self.runtimes[0], registry=self.registry
+            )
         self.outside = DurableOrchestrationClient(self.hub)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        for runtime in self.runtimes:
+        for runtime in list(self.runtimes):
             await self.stop(runtime)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def add_runtime(self) -> Runtime:
-        keeper = Keeper(self.storage, asyncio.ensure_future)
+    async def add_runtime(
+        self, registry: Registry | None = None, options: RuntimeOptions | None = None
+    ) -> Runtime:
+        """One more process, with functions or options of its own perhaps."""
+        process = _Process()
+        storage = Storage(
+            tables=_Mortal(self.storage.tables, process),
+            queues=_Mortal(self.storage.queues, process),
+            clock=self.storage.clock,
+        )
+        keeper = Keeper(storage, asyncio.ensure_future)
         await keeper.start()
-        runtime = Runtime(self.hub, self.registry, keeper, self.options)
+        runtime = Runtime(
+            Hub(storage, "Test", new_id=self.new_id),
+            registry or self.registry,
+            keeper,
+            options or self.options,
+            executor=InlineExecutor(),
+        )
+        self._processes[runtime] = process
         self.runtimes.append(runtime)
         return runtime
 
-    async def stop(self, runtime: Runtime) -> None:
-        await runtime.drain(0)
+    async def stop(self, runtime: Runtime, *, drain: float = 0) -> None:
+        """As by SIGTERM: what runs may end, then messages are left to others."""
+        self.runtimes.remove(runtime)
+        await runtime.drain(drain)
         await runtime.keeping.close()
 
     async def kill(self, runtime: Runtime) -> None:
-        """As by kill -9: nothing of it runs on, nothing is handed over."""
-        self.runtimes.remove(runtime)
-        await runtime.keeping.close()
-        tasks = list(runtime._tasks)
-        for actor in runtime._actors.values():
-            actor._offers.clear()
-        for task in tasks:
-            task.cancel()
+        """As by kill -9: nothing that it does reaches storage any more."""
+        self._processes[runtime].alive = False
+        await self.stop(runtime)
+
+    def crash(self) -> None:
+        """From user code: end all processes here and now. The next step starts new ones."""
+        for runtime in self.runtimes:
+            self._processes[runtime].alive = False
+
+    async def _replace_dead(self) -> None:
+        for runtime in [r for r in self.runtimes if not self._processes[r].alive]:
+            await self.kill(runtime)
+            await self.add_runtime()
 
     async def wait(self, instance_id: str, limit: timedelta | None = None) -> InstanceStatus:
         """Let things happen until the instance has ended."""
@@ -98,45 +130,64 @@ class MemoryHub:
             assert self.clock.now() < until, f"{status}"
             await self.step()
 
+    async def until(self, condition: Callable[[], Any], limit: float = 3600) -> None:
+        """Let things happen until something is true (it may be a coroutine function)."""
+        end = self.clock.now() + timedelta(seconds=limit)
+        while True:
+            found = condition()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return
+            assert self.clock.now() < end, "it did not come true"
+            await self.step()
+
+    async def run(self, seconds: float) -> None:
+        """Let things happen for a while."""
+        end = self.clock.now() + timedelta(seconds=seconds)
+        while self.clock.now() < end:
+            await self.step(end)
+
     async def idle(self) -> None:
         """Until nothing can happen without time passing."""
-        for _ in range(40):
-            await asyncio.sleep(0)
-        executors = [r.work._executor for r in self.runtimes]
-        while any(  # noqa: ASYNC110 - threads of sync activities
-            e._work_queue.qsize() or e._idle_semaphore._value < len(e._threads) for e in executors
-        ):
-            await asyncio.sleep(0.001)
-        for _ in range(40):
+        loop: Any = asyncio.get_running_loop()
+        await asyncio.sleep(0)
+        while loop._ready:  # noqa: ASYNC110 - there is no event for "nobody is runnable"
             await asyncio.sleep(0)
 
-    async def step(self) -> None:
-        """Deliver what is visible, or else let time pass to the next thing."""
+    async def step(self, end: datetime | None = None) -> None:
+        """Deliver what is visible, or else let time pass to the next thing, or to `end`."""
         await self.idle()
+        await self._replace_dead()
         if await self.deliver():
+            await self.idle()
             return
-        moments = [m for m in (self.clock.next_wake(), self.queues.next_visible()) if m]
+        moments = [m for m in (self.clock.next_wake(), self.queues.next_visible(), end) if m]
         moments += await self._far_timers()
         now = self.clock.now()
-        moment = min(moments, default=now + timedelta(seconds=10))
-        if self.sweeping and moment - now > timedelta(seconds=10):
-            moment = max(now + timedelta(seconds=10), moment - timedelta(seconds=15))
+        moment = min(moments, default=now + SWEEP)
+        if self.sweeping and moment - now > SWEEP:
+            # nothing near is left to sweep for: go to just before it
+            moment = max(now + SWEEP, moment - timedelta(seconds=15))
         self.clock.advance_to(max(moment, now + timedelta(milliseconds=1)))
-        if self.sweeping and (self._sweep is None or self._sweep.done()):
-            self._sweep = self.runtimes[0].spawn(self._swept(self.runtimes[0]))
+        if self.sweeping and self.clock.now() - self._swept >= SWEEP:
+            self._begin_sweep()
+        await self.idle()
 
-    async def _swept(self, runtime: Runtime) -> None:
-        with suppress(StorageError):
-            await runtime.sweep()
+    def _begin_sweep(self) -> None:
+        if self.runtimes and (self._sweep is None or self._sweep.done()):
+            self._swept = self.clock.now()
+            self._sweep = self.runtimes[0].spawn(_swept(self.runtimes[0]))
 
     async def deliver(self) -> bool:
+        """Give each runtime what it has room for; False when nothing was visible."""
         found = False
         for runtime in self.runtimes:
             for queue in runtime.control_queues:
                 found |= await self._receive(
                     runtime, queue, runtime.handle_control, runtime.turn_room()
                 )
-            for queue in set(runtime.work_queues.values()):
+            for queue in dict.fromkeys(runtime.work_queues.values()):
                 found |= await self._receive(
                     runtime, queue, runtime.handle_work, runtime.activity_room()
                 )
@@ -158,7 +209,7 @@ class MemoryHub:
                 self.hub.names.index, [Where("PartitionKey", "eq", f"timer{number}")], limit=1
             )
             due += [row.values["due"] for row in page.rows]
-        return due
+        return [moment for moment in due if moment > self.clock.now()]
 
     async def keys(self, table: str) -> list[str]:
         """The keys of all rows of a table."""
@@ -177,5 +228,42 @@ class MemoryHub:
         return sum([await self.queues.length(queue) for queue in queues])
 
 
-def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc, arg-type]
+async def _swept(runtime: Runtime) -> None:
+    with suppress(StorageError):
+        await runtime.sweep()
+
+
+class _Process:
+    """Whether it lives."""
+
+    alive = True
+
+
+class _Mortal:
+    """A connection that ends with its process: what a dead one still tries has no effect."""
+
+    def __init__(self, inner: Any, process: _Process) -> None:
+        self._inner = inner
+        self._process = process
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._inner, name)
+
+        async def mortal(*args: Any, **options: Any) -> Any:
+            if not self._process.alive:
+                raise asyncio.CancelledError
+            return await call(*args, **options)
+
+        return mortal
+
+
+class InlineExecutor(Executor):
+    """Runs sync activities where they are submitted, so that runs are repeatable."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future

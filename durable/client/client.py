@@ -24,7 +24,7 @@ from durable.hub.payloads import payloads_of
 from durable.hub.projection import Listed
 from durable.hub.purge import purge
 from durable.hub.ringing import QueueRinger, Ringer, repeat
-from durable.hub.rows import Head
+from durable.hub.rows import PURGING, Head
 from durable.model.events import (
     Arrival,
     Event,
@@ -126,10 +126,14 @@ class DurableOrchestrationClient:
     ) -> InstanceStatus | None:
         """The instance as it is now; None if there is none."""
         check_instance_id(instance_id)
+        seen = ""
         while True:
             head = await self._head_or_none(instance_id)
-            if head is None:
+            if head is None or head.status == PURGING:
                 return None
+            if head.etag == seen:
+                raise PayloadGone(f"instance {instance_id!r} names a payload that is not there")
+            seen = head.etag
             # a payload that is gone was purged, or trimmed by a new generation: look again
             with suppress(PayloadGone):
                 return await self._status(head, show_input)
@@ -251,6 +255,8 @@ class DurableOrchestrationClient:
         pause = 0.02
         while True:
             head = await self._head(instance_id)
+            if head.status == PURGING:
+                raise InstanceNotFoundError(f"instance {instance_id!r} is being purged")
             if head.is_terminal and (status := await self.get_status(instance_id)) is not None:
                 return status
             left = pause if until is None else min(pause, until - clock.monotonic())

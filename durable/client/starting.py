@@ -11,8 +11,10 @@ from durable.hub.keys import newest_first
 from durable.hub.payloads import Spill
 from durable.hub.purge import settled
 from durable.hub.ringing import Ringer, repeat
-from durable.hub.rows import Head
+from durable.hub.rows import PURGING, Head
 from durable.model.instance import OrchestrationRuntimeStatus
+
+_PATIENCE = 50
 
 IfExists = Literal["replace", "skip", "error"]
 
@@ -47,6 +49,7 @@ async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
     # the row first: an instance that exists is always listed
     await repeat(hub, lambda: hub.projection.announce(head))
     over: Head | None = None
+    purges = 0
     while True:
         try:
             await repeat(hub, lambda: ringer.start(head, spill, over))  # noqa: B023
@@ -59,8 +62,14 @@ async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
             return instance_id
         if existing is None:
             over = None
+        elif existing.status == PURGING:
+            purges += 1
+            if purges > _PATIENCE:
+                await _withdraw(hub, head, spill, existing)
+                raise InstanceExistsError(f"instance {instance_id!r} is being purged; try again")
+            await hub.storage.clock.sleep(0.2)
         elif not existing.is_terminal or request.if_exists != "replace":
-            await _withdraw(hub, head, spill)
+            await _withdraw(hub, head, spill, existing)
             if request.if_exists != "skip":
                 raise InstanceExistsError(
                     f"an instance {instance_id!r} exists and is {existing.runtime_status}"
@@ -75,6 +84,8 @@ async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
                 head = replace(head, stale=(*over.stale, stale))
 
 
-async def _withdraw(hub: Hub, head: Head, spill: Spill) -> None:
-    await hub.projection.withdraw(newest_first(head.created, head.instance_id))
+async def _withdraw(hub: Hub, head: Head, spill: Spill, existing: Head) -> None:
+    row = newest_first(head.created, head.instance_id)
+    if row != newest_first(existing.created, existing.instance_id):
+        await hub.projection.withdraw(row)
     await hub.instances.delete_rows(head.instance_id, [row.key for row in spill.rows])

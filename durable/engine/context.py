@@ -204,20 +204,7 @@ class DurableOrchestrationContext:
         """A timer that fires at a time (a naive one is taken as UTC) or after a duration, of
         any length. It survives restarts; `cancel()` stops it."""
         decider = self._decider
-        if isinstance(fire_at, timedelta):
-            try:
-                due = decider.time + fire_at
-            except OverflowError:
-                raise InvalidRequestError(
-                    f"a timer of {fire_at} ends after the year 9999"
-                ) from None
-        elif isinstance(fire_at, datetime):
-            due = fire_at if fire_at.tzinfo else fire_at.replace(tzinfo=UTC)
-            due = due.astimezone(UTC)
-        else:
-            raise InvalidRequestError(
-                f"create_timer takes a datetime or a timedelta, not {type(fire_at).__name__}"
-            )
+        due = _due(fire_at, decider.time)
         task_id = decider.new_id()
 
         def cancel() -> None:
@@ -249,7 +236,8 @@ class DurableOrchestrationContext:
         def settle(outer: MappedTask[Any], first: DurableTask[Any]) -> None:
             if first.get_result() is timer:
                 decider.stop_waiting(name, event)
-                outer.fail(TimeoutError(f"no event {name!r} came within {timeout}"))
+                limit = f"until {timeout}" if isinstance(timeout, datetime) else f"within {timeout}"
+                outer.fail(TimeoutError(f"no event {name!r} came {limit}"))
                 return
             timer.cancel()
             error = event.get_exception()
@@ -322,6 +310,22 @@ class DurableOrchestrationContext:
             return attempt(number)
 
         return MappedTask(attempt(1), step)
+
+
+def _due(fire_at: datetime | timedelta, now: datetime) -> datetime:
+    """The moment in UTC; InvalidRequestError for what is none."""
+    try:
+        if isinstance(fire_at, timedelta):
+            return now + fire_at
+        if isinstance(fire_at, datetime):
+            return (fire_at if fire_at.tzinfo else fire_at.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise InvalidRequestError(
+            f"a timer of {fire_at} does not end between the years 1 and 9999"
+        ) from None
+    raise InvalidRequestError(
+        f"create_timer takes a datetime or a timedelta, not {type(fire_at).__name__}"
+    )
 
 
 def _result_type(reference: object) -> Any:

@@ -33,6 +33,7 @@ from durable.model.events import (
     ExecutionTerminated,
     Incoming,
     Payload,
+    Signal,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceFailed,
     TaskCompleted,
@@ -94,6 +95,7 @@ class Decider:
         self._waiters: dict[str, deque[DurableTask[Any]]] = {}
         self._buffer: dict[str, deque[EventRaised]] = {}
         self._held: deque[Incoming] = deque()
+        self._late: list[Signal] = []
         self.suspended = False
         self._code: Generator[Any, Any, Any] | Coroutine[Any, Any, Any] | None = None
         self._waiting: DurableTask[Any] | None = None
@@ -137,27 +139,27 @@ class Decider:
         if waiters and task in waiters:
             waiters.remove(task)
 
-    def unconsumed(self) -> list[EventRaised]:
-        """Buffered events, oldest first for each name."""
-        return [event for events in self._buffer.values() for event in events]
+    def unconsumed(self) -> list[Signal]:
+        """Buffered events, oldest first for each name, then what came once the code had ended."""
+        return [*(event for events in self._buffer.values() for event in events), *self._late]
 
     # ---- what the execution calls ----
 
     def feed(self, event: Incoming, time: datetime, *, replaying: bool) -> None:
         """Apply one event and run the code as far as it goes."""
         if self.ending is not None:
-            if isinstance(event, EventRaised):
-                self._raise_event(event)
+            self._apply(event)
             return
         self.time, self.replaying = time, replaying
         if isinstance(event, ExecutionTerminated):
             self.ending = event
+            self.decisions.clear()
             self.close()
         elif isinstance(event, ExecutionSuspended):
             self.suspended = True
         elif isinstance(event, ExecutionResumed):
             self.suspended = False
-            while self._held and not self.ending:
+            while self._held:
                 self._apply(self._held.popleft())
         elif self.suspended:
             self._held.append(event)
@@ -175,6 +177,11 @@ class Decider:
                 return
 
     def _apply(self, event: Incoming) -> None:
+        if self.ending is not None:
+            # too late for this generation: the next one, if there is to be one, takes signals
+            if isinstance(event, Signal):
+                self._late.append(event)
+            return
         match event:
             case ExecutionStarted():
                 self._start(event)
@@ -211,7 +218,7 @@ class Decider:
 
     def _raise_event(self, event: EventRaised) -> None:
         waiters = self._waiters.get(event.name.casefold())
-        if waiters and self.ending is None:
+        if waiters:
             waiters.popleft().complete(event.input)
         else:
             self._buffer.setdefault(event.name.casefold(), deque()).append(event)

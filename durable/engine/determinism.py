@@ -7,8 +7,10 @@ from durable.errors import NonDeterminismError
 from durable.model.events import (
     ContinueAsNew,
     Decision,
+    Ending,
     EventSent,
     ExecutionCompleted,
+    ExecutionTerminated,
     SubOrchestrationInstanceCreated,
     TaskScheduled,
     TimerCanceled,
@@ -18,7 +20,9 @@ from durable.model.events import (
 
 def check_match(decider: Decider, expected: Decision) -> None:
     """Take the code's next decision; NonDeterminismError unless history's is the same."""
-    if isinstance(expected, ContinueAsNew | ExecutionCompleted):
+    if not decider.decisions and isinstance(expected, ContinueAsNew | ExecutionCompleted):
+        if _ending(decider.ending) != _ending(expected):
+            raise _mismatch(decider, describe(expected), _instead(decider), None)
         return
     if not decider.decisions:
         raise _mismatch(decider, describe(expected), _instead(decider), None)
@@ -28,11 +32,12 @@ def check_match(decider: Decider, expected: Decision) -> None:
 
 
 def check_leftover(decider: Decider) -> None:
-    """After the whole history: NonDeterminismError if the code went further than it."""
+    """After a turn that did not end the execution: NonDeterminismError if the code went further
+    than it."""
     if decider.decisions:
         actual, place = decider.decisions[0]
         raise _mismatch(decider, "nothing more", describe(actual), place)
-    if decider.ending is not None:
+    if isinstance(decider.ending, ContinueAsNew | ExecutionCompleted):
         raise _mismatch(decider, "to be still running", _instead(decider), None)
 
 
@@ -51,8 +56,10 @@ def describe(decision: Decision) -> str:
             return f"event {decision.name!r} to {decision.instance_id!r} (task {decision.task_id})"
         case ContinueAsNew():
             return "continue-as-new"
-        case ExecutionCompleted():
+        case ExecutionCompleted(failure=None):
             return "the end"
+        case ExecutionCompleted():
+            return "a failure"
 
 
 def _identity(decision: Decision) -> tuple[object, ...]:
@@ -66,6 +73,15 @@ def _identity(decision: Decision) -> tuple[object, ...]:
             return type(decision), decision.task_id, decision.instance_id, decision.name
         case _:
             return (type(decision),)
+
+
+def _ending(ending: Ending | ExecutionTerminated | None) -> tuple[object, ...]:
+    """What must be equal in the way it ended; results may differ."""
+    match ending:
+        case ExecutionCompleted():
+            return ExecutionCompleted, ending.failure is None
+        case _:
+            return (type(ending),)
 
 
 def _instead(decider: Decider) -> str:

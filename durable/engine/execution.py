@@ -99,14 +99,13 @@ class Execution:
     ) -> Execution:
         """Fold the turns of one execution into its state.
 
-        `start` says with what the first turn begins if there is no turn yet. Raises
-        NonDeterminismError where the code decides otherwise than history has it.
+        `start` says with what the first turn begins if there is no turn yet. The last turn may
+        be the one that ended the execution, or continued it as new. Raises NonDeterminismError
+        where the code decides otherwise than history has it.
         """
         execution = cls(definition, instance_id, start, parent)
         for turn in history:
             execution._replay_turn(turn)
-        if not execution.is_open:
-            check_leftover(execution._decider)
         return execution
 
     @property
@@ -150,16 +149,22 @@ class Execution:
     # ---- folding ----
 
     def _replay_turn(self, turn: Turn) -> None:
-        self.time, self.sequence, self.is_open = turn.time, turn.sequence + 1, turn.open
+        # a turn that continued as new ends one execution and begins the next
+        ends = bool(turn.closing) and turn.execution_id == self.execution_id
+        self.time, self.sequence = turn.time, turn.sequence + 1
+        self.is_open = turn.open and not ends
         self._seen.update(turn.seen)
-        decider = self._decider
-        for event in turn.events:
+        decider, last = self._decider, None
+        for event in turn.closing if ends else turn.events:
+            last = event
             if isinstance(event, INCOMING):
                 self._note(event, turn.time, turn.sequence)
                 decider.feed(event, turn.time, replaying=True)
             else:
                 check_match(decider, event)  # type: ignore[arg-type]
                 self._note(event, turn.time, turn.sequence)
+        if not self.is_open and not isinstance(last, ContinueAsNew | ExecutionCompleted):
+            check_leftover(decider)
 
     def _note(self, event: Event, time: datetime, sequence: int) -> None:
         """What an event changes in the set of open tasks and known messages."""
@@ -215,11 +220,13 @@ class Execution:
         self._decider.feed(event, self._turn_time, replaying=False)
 
     @property
-    def is_ending(self) -> bool:
-        """Whether the code has come to an end that closes the instance."""
-        return self._decider.ending is not None and not isinstance(
-            self._decider.ending, ContinueAsNew
-        )
+    def needs_inbox(self) -> bool:
+        """Whether what was taken may be committed only by who has looked into the inbox: it ends
+        the instance, or forgets old message ids."""
+        ending, now = self._decider.ending, self._turn_time
+        if isinstance(ending, ContinueAsNew):
+            return now is not None and any(now - t >= REMEMBER for t in self._seen.values())
+        return ending is not None
 
     def commit(self, *, nonce: str, more: bool = False) -> Commit:
         """What to store for all that was taken since the last commit.
@@ -231,8 +238,6 @@ class Execution:
         assert self._turn_time is not None, "take comes before commit"
         decider, time = self._decider, self._turn_time
         ending = decider.ending
-        if isinstance(ending, ExecutionTerminated):
-            decider.decisions.clear()
         decisions: list[Decision] = [decision for decision, _ in decider.decisions]
         decider.decisions.clear()
         outbox = self._dropped + self._outbox(decisions, time)
@@ -253,7 +258,7 @@ class Execution:
             return self._continue(ending, events, outbox, sequence, time, nonce, forget=not more)
         return self._finish(ending, events, outbox, sequence, time, nonce)
 
-    def _accept(self, arrival: Arrival) -> Completion | EventRaised | Incoming | None:
+    def _accept(self, arrival: Arrival) -> Incoming | None:
         """The event, if it counts."""
         event = arrival.event
         decider = self._decider

@@ -6,6 +6,7 @@ errors of `durable.ports` pass through.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,15 +23,19 @@ from durable.hub.keys import (
     inbox_key,
     inbox_range,
     incarnation_range,
+    payload_range,
     turn_key,
 )
 from durable.hub.payloads import (
     INLINE_TURN,
     Spill,
+    digest,
     join,
     payload_row_keys,
     payloads_of,
     references,
+    row_keys,
+    spilled_name,
 )
 from durable.hub.rows import (
     FORMAT,
@@ -150,7 +155,13 @@ class Instances:
             gate = etags[0] if gate else None
         row = Insert(
             turn_key(incarnation, turn.sequence),
-            {"v": FORMAT, "nonce": turn.nonce, "time": turn.time.isoformat(), **columns},
+            {
+                "v": FORMAT,
+                "nonce": turn.nonce,
+                "time": turn.time.isoformat(),
+                "spilled": json.dumps(spill.sizes, separators=(",", ":")),
+                **columns,
+            },
         )
         ops: list[Op] = [Merge(head_key(instance), values, head.etag), row]
         ops += [Delete(key) for key in consumed]
@@ -208,7 +219,7 @@ class Instances:
             if isinstance(payload, PayloadRef):
                 text = await self.text(head.instance_id, head.incarnation, payload)
                 if text is not None:
-                    known[text] = payload
+                    known[digest(text)] = payload
                 event = replace(event, **{name: text})
         return event
 
@@ -301,9 +312,10 @@ class Instances:
         low, high = incarnation_range(incarnation)
         await self._delete_range(instance_id, low, high)
 
-    async def delete_all_but_head(self, instance_id: str) -> None:
-        """Delete everything of every incarnation but the head."""
-        await self._delete_range(instance_id, "$", "~")
+    async def delete_payloads(self, instance_id: str, incarnation: str) -> None:
+        """Delete the payload rows of one incarnation."""
+        low, high = payload_range(incarnation)
+        await self._delete_range(instance_id, low, high)
 
     async def _delete_range(self, instance_id: str, low: str, high: str) -> None:
         token: str | None = None
@@ -320,24 +332,27 @@ class Instances:
         """Delete the turns of earlier generations, and payloads that nothing names any more."""
         held = {holding.sequence for holding in head.holdings}
         first = await self.turn(head.instance_id, head.incarnation, head.base)
-        alive = references(first.turn) if first else set()
-        alive |= {p for p in (head.input, head.custom_status) if isinstance(p, PayloadRef)}
-        dead: set[PayloadRef] = set()
+        named = references(first.turn) if first else set()
+        named |= {p for p in (head.input, head.custom_status) if isinstance(p, PayloadRef)}
+        dead: dict[str, int] = {}
         turns: list[str] = []
         low, high = history_range(head.incarnation, 0, head.base)
         for row in await self._range(head.instance_id, low, high):
             if int(row.key[-10:]) in held:
                 continue
             turns.append(row.key)
-            data = payload_from_columns("data", row.values)
-            if isinstance(data, PayloadRef):
-                dead.add(data)
+            values: Any = row.values
+            for number, rows in enumerate(json.loads(values["spilled"])):
+                dead[spilled_name(values["nonce"], number)] = rows
             try:
                 stored = await self._read_turn(head.instance_id, head.incarnation, row)
             except PayloadGone:
                 continue
-            dead |= references(stored.turn)
-        keys = [key for ref in dead - alive for key in payload_row_keys(head.incarnation, ref)]
+            # what came in has been written by its sender
+            dead |= {ref.key: ref.rows for ref in references(stored.turn)}
+        for ref in named:
+            dead.pop(ref.key, None)
+        keys = [key for name in dead for key in row_keys(head.incarnation, name, dead[name])]
         await self.delete_rows(head.instance_id, [*keys, *turns])
 
     async def _range(self, instance_id: str, low: str, high: str) -> list[Row]:

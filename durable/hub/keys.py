@@ -105,6 +105,11 @@ def payload_key(incarnation: str, name: str, part: int) -> str:
     return f"{incarnation}|p|{name}|{part:03}"
 
 
+def payload_range(incarnation: str) -> tuple[str, str]:
+    """All payloads."""
+    return f"{incarnation}|p", f"{incarnation}|q"
+
+
 def incarnation_range(incarnation: str) -> tuple[str, str]:
     """Everything but the head."""
     return f"{incarnation}|", f"{incarnation}~"

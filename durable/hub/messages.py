@@ -25,6 +25,10 @@ class BadMessage(ValueError):
     """A body that is none of ours; the message says what is wrong with it."""
 
 
+class NewerMessage(BadMessage):
+    """A body of a format that a later version writes: it is for a worker of that version."""
+
+
 @dataclass(frozen=True, slots=True)
 class Doorbell:
     """`guard` marks a hidden message that a process holds while it works and deletes after: one
@@ -51,7 +55,8 @@ class Doorbell:
 @dataclass(frozen=True, slots=True)
 class WorkItem:
     """An activity to run. `input` is None with `has_input` when it did not fit: it is read from
-    the turn that scheduled the task then."""
+    the turn that scheduled the task then. `lack` and `begun` count what earlier messages of
+    the same item went through: workers without its activity, and begun runs."""
 
     instance_id: str
     incarnation: str
@@ -65,6 +70,7 @@ class WorkItem:
     input: Payload = None
     has_input: bool = True
     lack: int = 0
+    begun: int = 0
 
     @classmethod
     def of(cls, event: TaskScheduled, head: Head, turn: Turn) -> WorkItem:
@@ -113,6 +119,7 @@ class WorkItem:
             "input": payload,
             "has_input": self.has_input,
             "lack": self.lack,
+            "begun": self.begun,
         }
 
 
@@ -124,7 +131,10 @@ def decode_message(body: bytes) -> Doorbell | WorkItem:
         raise BadMessage(f"not JSON: {type(error).__name__}") from error
     if not isinstance(data, dict):
         raise BadMessage(f"not a JSON object but {type(data).__name__}")
-    if data.get("v") != FORMAT:
+    version = data.get("v")
+    if type(version) is int and FORMAT < version < 1000:
+        raise NewerMessage(f"format {version}; this version reads {FORMAT}")
+    if version != FORMAT:
         raise BadMessage(f"format {str(data.get('v'))[:40]!r}; this version reads {FORMAT}")
     try:
         if data.get("kind") == "ring":
@@ -176,6 +186,7 @@ def _work_item(data: dict[str, Any]) -> WorkItem:
         payload,
         _typed(data["has_input"], bool),
         _typed(data.get("lack", 0), int),
+        _typed(data.get("begun", 0), int),
     )
 
 

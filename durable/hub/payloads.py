@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
+from hashlib import blake2b
 from typing import TypeVar
 
 from durable.hub.keys import payload_key
@@ -27,11 +28,16 @@ ROWS_A_BATCH = 4
 E = TypeVar("E", bound=Event)
 
 
+def digest(text: str) -> str:
+    """What a long text is known by, so that remembering it does not keep it in memory."""
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
 class Spill:
     """Collects the payload rows of one commit.
 
-    `known` maps texts to where they are stored already, so that an input which came from a
-    payload row is named again and not written twice.
+    `known` maps texts, by `digest`, to where they are stored already, so that an input which
+    came from a payload row is named again and not written twice.
     """
 
     def __init__(
@@ -40,16 +46,18 @@ class Spill:
         self.incarnation = incarnation
         self.nonce = nonce
         self.rows: list[Insert] = []
+        self.sizes: list[int] = []
+        """How many rows each payload takes."""
         self._known = known if known is not None else {}
-        self._count = 0
 
     def payload(self, payload: Payload, limit: int = INLINE) -> Payload:
         """The payload itself while short, else the reference it is stored under."""
         if not isinstance(payload, str) or len(payload) <= limit:
             return payload
-        ref = self._known.get(payload)
+        key = digest(payload)
+        ref = self._known.get(key)
         if ref is None:
-            ref = self._known[payload] = self._store(payload)
+            ref = self._known[key] = self._store(payload)
         return ref
 
     def event(self, event: E) -> E:
@@ -80,8 +88,7 @@ class Spill:
             yield self.rows[start : start + ROWS_A_BATCH]
 
     def _store(self, text: str) -> PayloadRef:
-        name = f"{self.nonce}.{self._count}"
-        self._count += 1
+        name = spilled_name(self.nonce, len(self.sizes))
         chunks = pack(text)
         parts = range(0, len(chunks), _COLUMNS_A_ROW)
         for part, start in enumerate(parts):
@@ -89,7 +96,13 @@ class Spill:
             for column, chunk in enumerate(chunks[start : start + _COLUMNS_A_ROW]):
                 values[f"d{column}"] = chunk
             self.rows.append(Insert(payload_key(self.incarnation, name, part), values))
+        self.sizes.append(len(parts))
         return PayloadRef(name, len(parts), len(text))
+
+
+def spilled_name(nonce: str, number: int) -> str:
+    """The name of a commit's payload, by its nonce and place."""
+    return f"{nonce}.{number}"
 
 
 def payloads_of(event: Event) -> list[tuple[str, Payload]]:
@@ -113,7 +126,12 @@ def references(turn: Turn) -> set[PayloadRef]:
 
 def payload_row_keys(incarnation: str, ref: PayloadRef) -> list[str]:
     """The row keys of a payload."""
-    return [payload_key(incarnation, ref.key, part) for part in range(ref.rows)]
+    return row_keys(incarnation, ref.key, ref.rows)
+
+
+def row_keys(incarnation: str, name: str, rows: int) -> list[str]:
+    """The row keys of a payload that takes so many rows."""
+    return [payload_key(incarnation, name, part) for part in range(rows)]
 
 
 def join(rows: Sequence[dict[str, Value]]) -> str:

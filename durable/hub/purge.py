@@ -44,8 +44,10 @@ async def purge(hub: Hub, head: Head, ringer: Ringer) -> None:
 async def finish_purge(hub: Hub, head: Head) -> None:
     """Delete all of an instance that is marked as being purged: rows, projection, the head last.
     Raises RowChanged or RowMissing if another finished it first."""
-    await hub.instances.delete_all_but_head(head.instance_id)
-    for _, key in head.stale:
+    # never another incarnation's: someone may be starting one at this moment
+    await hub.instances.delete_incarnation(head.instance_id, head.incarnation)
+    for incarnation, key in head.stale:
+        await hub.instances.delete_incarnation(head.instance_id, incarnation)
         await hub.projection.withdraw(key)
     await hub.projection.withdraw(newest_first(head.created, head.instance_id))
     await hub.instances.delete_head(head)

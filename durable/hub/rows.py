@@ -80,7 +80,7 @@ class Head:
     queue was scheduled, `next_timer` when the first timer is due, `open_tasks` the ids of the
     tasks that have not ended (see `encode_ids`). `stale` are earlier incarnations to
     delete, each with the key of its row in the projection. `failure` is why the instance
-    failed, or is Stuck.
+    failed, or is Stuck, and `suspect` the activity that ends processes, where it is known.
     """
 
     instance_id: str
@@ -110,6 +110,7 @@ class Head:
     next_timer: datetime | None = None
     open_tasks: str = ""
     stale: tuple[tuple[str, str], ...] = ()
+    suspect: int | None = None
 
     @property
     def is_terminal(self) -> bool:
@@ -159,6 +160,7 @@ class Head:
             "timer": self.next_timer.isoformat() if self.next_timer else "",
             "open": self.open_tasks,
             "stale": _json(self.stale),
+            "suspect": -1 if self.suspect is None else self.suspect,
         }
         if self.time is not None:
             values["time"] = self.time.isoformat()
@@ -196,6 +198,7 @@ class Head:
             waiting_since=_time(values["waiting"]),
             next_timer=_time(values["timer"]),
             open_tasks=values["open"],
+            suspect=values["suspect"] if values["suspect"] >= 0 else None,
             stale=tuple((incarnation, row) for incarnation, row in json.loads(values["stale"])),
         )
 

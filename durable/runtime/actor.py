@@ -25,11 +25,11 @@ from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.projection import is_settled
 from durable.hub.purge import finish_purge
 from durable.hub.ringing import repeat
-from durable.hub.rows import PURGING, Head, Holding
+from durable.hub.rows import PURGING, Head, Holding, has_id
 from durable.model.events import Arrival, Completion, PayloadRef, TaskScheduled
 from durable.runtime.guards import Guard
 from durable.runtime.hold import GuardLost, Hold, TaskKey
-from durable.runtime.turns import Turns
+from durable.runtime.turns import Lacking, Turns
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
@@ -39,6 +39,8 @@ logger = logging.getLogger("durable.runtime")
 SOON = timedelta(seconds=3)
 PATIENCE = 2.0
 """Seconds after which a run that only waits shows the instance's state."""
+
+LONG_NAP = 5.0
 
 
 @dataclass(slots=True)
@@ -119,6 +121,11 @@ class Actor:
         self._turns.rung = True
         self._wake.set()
 
+    def audit(self) -> None:
+        """Look for work that others left."""
+        self._audit = True
+        self._wake.set()
+
     def offer(self, arrival: Arrival, stored: asyncio.Future[None] | None = None) -> None:
         """A task of this instance ended in this process; `stored` is resolved once that is
         committed, or counts no more."""
@@ -141,7 +148,10 @@ class Actor:
                 try:
                     if await self._step():
                         return True
-                except (AmbiguousAnswer, Throttled) as error:
+                except Throttled as error:
+                    self._hold.forget()
+                    await self._clock.sleep(error.retry_after)
+                except AmbiguousAnswer as error:
                     logger.debug("instance %s: %s; again", self.instance_id, error)
                     self._hold.forget()
                     await self._clock.sleep(0.2)
@@ -156,20 +166,25 @@ class Actor:
     async def _step(self) -> bool:
         """One thing; True when the run is over."""
         self._hold.check()
-        if self._hold.head is None and self._loaded:
-            self._turns.look_again()
+        if self._hold.head is None:
+            self._wake.clear()
+            if self._loaded:
+                self._turns.look_again()
+        offered = list(self._offers)
         head = await self._hold.load()
         if not self._loaded and head is not None and not self._must_show:
             self._shown = _visible(head)
         self._loaded = True
         if head is None:
-            self._settle_offers(list(self._offers))
-            return True
-        if not self._offers and await self._turns.is_barred(head):
-            return await self._finish()
+            self._settle_offers(offered)
+            # who rang while it was looked for may have started it
+            return not self._wake.is_set()
+        if await self._turns.is_barred(head, {k: o.arrival for k, o in self._offers.items()}):
+            # offers go to the inbox as the run ends
+            return await self._show(head) and not self._turns.rung
         if await self._hold.adopt(head, audit=self._audit):
             return False
-        await self._begin_activities(head)
+        await self._begin_activities(head, taken_over=False)
         if await self._hold.send(head):
             return False
         if head.status == PURGING:
@@ -187,6 +202,7 @@ class Actor:
             return False
         if self._audit:
             await self._resend_lost(head)
+        await self._begin_activities(head, taken_over=True)
         if self._running:
             await self._wait(head)
             return False
@@ -215,12 +231,20 @@ class Actor:
 
     # ---- activities ----
 
-    async def _begin_activities(self, head: Head) -> None:
-        """Start what was committed to run here; before sending, so that nothing waits for it."""
+    async def _begin_activities(self, head: Head, *, taken_over: bool) -> None:
+        """Start what was committed to run here: before sending, so that nothing waits for it.
+
+        What another had begun is started only when the inbox has been read: its result may be
+        there, or the code may not fit the history.
+        """
         for holding in self._hold.mine(head):
+            if (holding.attempt > 0) is not taken_over:
+                continue
             for task_id in holding.run:
                 key = (head.execution_id, task_id)
-                if key not in self._running and key not in self._offers:
+                if key in self._running or key in self._offers:
+                    continue
+                if has_id(head.open_tasks, task_id):
                     await self._begin(head, holding, key)
 
     async def _wait(self, head: Head) -> None:
@@ -231,14 +255,24 @@ class Actor:
         # waiting takes no turn from others
         self._runtime.turns.give()
         try:
-            if not await self._woken(PATIENCE):
-                await self._show(head)
-                while not await self._woken(5.0):
-                    self._hold.check()
+            nap = PATIENCE
+            while not await self._woken(self._until_timer(head, nap)):
+                self._hold.check()
+                if self._until_timer(head, nap) <= 0 or not await self._show(head):
+                    return
+                head, nap = await self._hold.refresh(), LONG_NAP
         finally:
             self._runtime.turns.used += 1
 
+    def _until_timer(self, head: Head, most: float) -> float:
+        """Seconds until the next timer is due, or `most`."""
+        if head.next_timer is None:
+            return most
+        return min(most, (head.next_timer - self._clock.now()).total_seconds())
+
     async def _woken(self, seconds: float) -> bool:
+        if seconds <= 0:
+            return self._wake.is_set()
         waiting = asyncio.ensure_future(self._wake.wait())
         sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
         try:
@@ -253,6 +287,8 @@ class Actor:
         event = next(
             e for e in stored.turn.events if isinstance(e, TaskScheduled) and e.task_id == key[1]
         )
+        if event.name not in self._runtime.registry.activities:
+            raise Lacking(f"no activity is named {event.name!r} in this worker")
         item = WorkItem.of(event, head, stored.turn)
         has_slot = key in self._turns.reserved
         self._turns.reserved.discard(key)
@@ -264,7 +300,7 @@ class Actor:
         try:
             if not self.guard.is_fresh:
                 return
-            event = await self._runtime.work.perform(item)
+            event = await self._runtime.work.perform(item, covered=True)
             if event is not None and self.ended.is_set():
                 await self._runtime.hand_in(item, event)
             elif event is not None:
@@ -280,9 +316,15 @@ class Actor:
 
     async def _after_the_end(self, head: Head) -> bool:
         """Nothing is accepted any more: clear what is left, and leave."""
-        self._settle_offers(list(self._offers))
-        if self._turns.rung:
+        offered = list(self._offers)
+        if offered or self._turns.rung:
             await self._turns.clear_inbox(head)
+            latest = await self._runtime.hub.instances.head(self.instance_id)
+            if latest is None or latest.etag != head.etag:
+                # it is not the one that was rung for, or that the offers are for
+                self._hold.forget()
+                return False
+            self._settle_offers(offered)
         return await self._finish()
 
     async def _finish(self) -> bool:

@@ -15,7 +15,7 @@ from durable.hub.keys import due_key, newest_first, shard
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.payloads import Spill
 from durable.hub.ringing import Ringer
-from durable.hub.rows import Head
+from durable.hub.rows import PURGING, Head
 from durable.model.commit import OutboxItem, Send
 from durable.model.events import (
     Arrival,
@@ -88,7 +88,9 @@ class Dispatcher:
             case Send.REPLY:
                 await self._reply(head)
             case Send.TRIM:
-                await self._hub.instances.trim(head)
+                latest = await self._hub.instances.head(head.instance_id)
+                if latest is not None and latest.incarnation == head.incarnation:
+                    await self._hub.instances.trim(latest)
 
     async def doorbell(self, bell: Doorbell, delay: float = 0.0) -> None:
         """Send a doorbell to its instance's control queue."""
@@ -178,6 +180,8 @@ class Dispatcher:
                     await self._discard(child, spill)
                 await self._ringer.ring(event.instance_id)
                 return
+            elif existing.status == PURGING:
+                raise Throttled(f"{existing.instance_id!r} is being purged")
             elif _is_earlier_attempt(existing, child):
                 if existing.holdings:
                     raise Throttled(f"{existing.instance_id!r} has not sent its last messages")
@@ -209,6 +213,9 @@ class Dispatcher:
             logger.warning("event %s to %s was not sent again", event.name, event.instance_id)
             return
         target = await self._hub.instances.head(event.instance_id)
+        if target is not None and again and target.created > turn.time:
+            # it may have gone to the incarnation before, and a repeat stays with that
+            return
         if target is None or target.is_terminal:
             logger.info("event %s to %s: nobody takes it", event.name, event.instance_id)
             return
@@ -288,5 +295,8 @@ def _is_earlier_attempt(existing: Head, child: Head) -> bool:
         existing.is_terminal
         and existing.parent is not None
         and existing.parent.instance_id == child.parent.instance_id
-        and existing.parent.task_id != child.parent.task_id
+        and existing.parent != child.parent
+        and existing.born is not None
+        and child.born is not None
+        and existing.born <= child.born
     )

@@ -8,6 +8,7 @@ was sent. Whoever finds his guard no longer fresh ends: another may hold it by n
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
@@ -22,6 +23,8 @@ LEASE = 20.0
 RENEW = LEASE / 3
 TRUST = LEASE / 2
 RETRY = 2.0
+AT_ONCE = 32
+"""Renewals under way at a time."""
 
 CLAIMS = "claim"
 """Partition of the claims in the index table."""
@@ -153,8 +156,11 @@ class Keeper:
         self.storage = storage
         self._spawn = spawn
         self._task: asyncio.Task[None] | None = None
-        self._held: set[Lease] = set()
+        # in the order they came: a simulation has to be repeatable
+        self._held: dict[Lease, None] = {}
         self._changed = asyncio.Event()
+        self._renewing: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def start(self) -> None:
         """See `Keeping`."""
@@ -162,9 +168,10 @@ class Keeper:
 
     async def close(self) -> None:
         """See `Keeping`."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = {*self._renewing, *([self._task] if self._task else [])}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def put(
         self, queue: str, body: bytes, *, deaths: int = 0, follows: tuple[Key, ...] = ()
@@ -179,17 +186,17 @@ class Keeper:
 
     def keep(self, lease: Lease) -> None:
         """See `Keeping`."""
-        self._held.add(lease)
+        self._held[lease] = None
         self._changed.set()
 
     def drop(self, lease: Lease) -> None:
         """See `Keeping`."""
-        self._held.discard(lease)
+        self._held.pop(lease, None)
 
     async def release(self, guard: Guard) -> None:
         """See `Keeping`."""
         async with guard.lock:
-            self._held.discard(guard)
+            self._held.pop(guard, None)
             if guard.lost:
                 return
             try:
@@ -203,26 +210,32 @@ class Keeper:
         while True:
             self._changed.clear()
             now = clock.monotonic()
-            for lease in [item for item in self._held if item.next_try <= now]:
-                await self._renew(lease)
-            if not self._held:
+            due = [lease for lease in self._held if lease.next_try <= now]
+            # side by side: one slow answer, or many leases, must not cost the others theirs
+            for lease in sorted(due, key=lambda lease: lease.next_try):
+                lease.next_try = math.inf
+                task = self._spawn(self._renew(lease))
+                self._renewing.add(task)
+                task.add_done_callback(self._renewing.discard)
+            wake = min((lease.next_try for lease in self._held), default=math.inf)
+            if wake == math.inf:
                 await self._changed.wait()
                 continue
-            wake = min(lease.next_try for lease in self._held)
             await _first(self._changed.wait(), clock.sleep(max(0.05, wake - clock.monotonic())))
 
     async def _renew(self, lease: Lease) -> None:
-        async with lease.lock:
+        async with self._room, lease.lock:
             if lease not in self._held:
                 return
             try:
                 await lease.renew(self.storage)
             except StorageError:
                 lease.next_try = self.storage.clock.monotonic() + RETRY
-                return
-        lease.next_try = lease.held_from + lease.every
+            else:
+                lease.next_try = lease.held_from + lease.every
         if lease.lost:
-            self._held.discard(lease)
+            self._held.pop(lease, None)
+        self._changed.set()
 
 
 class ThreadKeeping:

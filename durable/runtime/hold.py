@@ -28,8 +28,10 @@ logger = logging.getLogger("durable.runtime")
 
 MARKS = 60
 ORPHANED = timedelta(seconds=300)
+REFRESHED = timedelta(seconds=100)
 _REMEMBERED_TURNS = 50
 _SENT_AT_ONCE = 16
+_BEGINS = frozenset({Send.ACTIVITY, Send.CHILD, Send.TIMER, Send.DROP_TIMER})
 
 TaskKey = tuple[str, int]
 """Execution id and task id."""
@@ -212,6 +214,18 @@ class Hold:
                 left.append(replace(holding, send=holding.send and not sent, run=run))
         return tuple(left)
 
+    async def refresh(self) -> Head:
+        """Say in the head, now and then, that what is held has its holder still."""
+        head = self.head
+        assert head is not None
+        now = self._clock.now()
+        if all(now - holding.since < REFRESHED for holding in self.mine(head)):
+            return head
+        holdings = tuple(
+            replace(h, since=now) if h.guard == self.guard.key else h for h in head.holdings
+        )
+        return await self.store(replace(head, holdings=holdings))
+
     async def cross_off(self, head: Head) -> Head:
         """Make the head forget what I have sent."""
         left = self.left(head, set())
@@ -222,19 +236,15 @@ class Hold:
 
 
 def _together(outbox: Sequence[OutboxItem], run: Sequence[int]) -> Iterator[list[OutboxItem]]:
-    """What is not run here, in order; work items, whose order says nothing, several at once."""
+    """What is not run here: first what begins something, several at once since their order says
+    nothing, then the rest one by one (an event may be for a child that was just begun)."""
     here = set(run)
-    batch: list[OutboxItem] = []
+    begun = [i for i in outbox if i.kind in _BEGINS and i.task_id not in here]
+    for start in range(0, len(begun), _SENT_AT_ONCE):
+        yield begun[start : start + _SENT_AT_ONCE]
     for item in outbox:
-        if item.kind is not Send.ACTIVITY:
+        if item.kind not in _BEGINS:
             yield [item]
-        elif item.task_id not in here:
-            batch.append(item)
-            if len(batch) == _SENT_AT_ONCE:
-                yield batch
-                batch = []
-    if batch:
-        yield batch
 
 
 def _dying(deaths: int) -> FailureDetails:

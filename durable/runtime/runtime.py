@@ -10,7 +10,8 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from concurrent.futures import Executor
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from durable.engine.execution import Outstanding
 from durable.errors import MessageGone, StorageError
 from durable.hub.hub import Hub
 from durable.hub.keys import newest_first
-from durable.hub.messages import BadMessage, Doorbell, WorkItem, decode_message
+from durable.hub.messages import BadMessage, Doorbell, NewerMessage, WorkItem, decode_message
 from durable.hub.payloads import Spill
 from durable.hub.ringing import QueueRinger, repeat
 from durable.hub.rows import Head
@@ -38,9 +39,12 @@ from durable.runtime.hold import Stuck
 from durable.runtime.slots import Slots
 from durable.runtime.sweeper import Sweeper
 from durable.runtime.turns import Lacking
-from durable.runtime.work import MAX_DELAY, Work
+from durable.runtime.work import Work, backoff
 
 logger = logging.getLogger("durable.runtime")
+
+UNSTORED = 200
+"""Results that may wait for a run to store them, each a held message that has to be renewed."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
@@ -63,6 +67,10 @@ class RuntimeOptions:
     invocation_budget: float | None = None
 
 
+RETRY_LATER = 5.0
+LEAVE_TO_NEWER = 60.0
+
+
 class Runtime:
     """See the module. Use on one event loop only."""
 
@@ -74,7 +82,9 @@ class Runtime:
         options: RuntimeOptions | None = None,
         *,
         spawn: Spawn | None = None,
+        executor: Executor | None = None,
     ) -> None:
+        """`executor` runs sync activities: threads of its own unless given."""
         self.hub = hub
         self.registry = registry
         self.keeping = keeping
@@ -87,10 +97,10 @@ class Runtime:
         self._spawn = spawn or asyncio.ensure_future
         self._actors: dict[str, Actor] = {}
         self._warm: OrderedDict[str, Warm] = OrderedDict()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._watchers: dict[str, set[asyncio.Event]] = {}
         self._alone = asyncio.Lock()
-        self.work = Work(self)
+        self.work = Work(self, executor)
         self._sweeper = Sweeper(self)
         self._draining = False
 
@@ -114,14 +124,17 @@ class Runtime:
         return 0 if self._draining else self.turns.free
 
     def activity_room(self) -> int:
-        """How many more activities may run at once."""
-        return 0 if self._draining else self.activities.free
+        """How many more work items may be taken on: as many as may run at once, while those
+        that are done do not pile up before a run that is busy."""
+        if self._draining:
+            return 0
+        return min(self.activities.free, max(0, UNSTORED - self.work.unstored))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run in the background; kept until done."""
         task = self._spawn(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
         return task
 
     # ---- messages that our own pump received, with a lease of 20 s ----
@@ -325,10 +338,12 @@ class Runtime:
         """Hand a plain ring to the run that the instance has here. Its guard rings for both,
         should the process die; one that is not fresh may have rung before."""
         actor = self._actors.get(bell.instance_id)
-        if actor is None or bell.guard or bell.audit or bell.heir_of:
+        if actor is None or bell.guard or bell.heir_of:
             return False
         if actor.ended.is_set() or not actor.guard.is_fresh:
             return False
+        if bell.audit:
+            actor.audit()
         actor.ring()
         return True
 
@@ -359,26 +374,27 @@ class Runtime:
         self._actors[instance_id] = actor
         if offer is not None:
             actor.offer(*offer)
-        self.turns.used += 1
         done = False
+        # of several that may end this process, one at a time: so that it is known which
+        alone = self._alone if guard.deaths > 1 else nullcontext()
         try:
-            if guard.deaths > 1:
-                # one of several that may end this process: run it alone to learn which
-                async with self._alone:
+            async with alone:
+                self.turns.used += 1
+                try:
                     done = await actor.run()
-            else:
-                done = await actor.run()
+                finally:
+                    self.turns.give()
         except Stuck:
             done = True
         except (Lacking, UnknownFormat) as error:
             done = await self._ring_later(bell, guard, error)
         except StorageError as error:
-            logger.warning("instance %s: %s; its message rings again", instance_id, error)
+            logger.warning("instance %s: %s; it is tried again", instance_id, error)
+            done = await self._hand_back(bell, guard)
         finally:
             actor.ended.set()
             del self._actors[instance_id]
             actor.gone.set()
-            self.turns.give()
             if (warm := actor.warm()) is not None:
                 self._keep_warm(instance_id, warm)
             if not done:
@@ -386,11 +402,23 @@ class Runtime:
         if done:
             await self.keeping.release(guard)
 
+    async def _hand_back(self, bell: Doorbell, guard: Guard) -> bool:
+        """Let another try: by a message that counts no death, since nobody died."""
+        again = replace(bell, guard=False, deaths=guard.deaths, heir_of=guard.key)
+        try:
+            await self.dispatcher.doorbell(again, RETRY_LATER)
+        except StorageError:
+            return False
+        return True
+
     # ---- workers that lack something ----
 
     async def _ring_later(self, bell: Doorbell, guard: Guard, error: Exception) -> bool:
         """Ring again for a worker that has what is needed; true when the old message may go."""
-        delay = min(2.0**bell.lack, MAX_DELAY)
+        if bell.audit and not guard.follows:
+            # the audit comes again by itself
+            return True
+        delay = backoff(bell.lack)
         logger.warning("instance %s waits %.0f s: %s", bell.instance_id, delay, error)
         later = replace(bell, lack=bell.lack + 1, heir_of=guard.key, guard=False)
         await self.dispatcher.doorbell(later, delay)
@@ -419,7 +447,11 @@ class Runtime:
     def _follows(bell: Doorbell, key: Key) -> tuple[Key, ...]:
         """Guards whose holder may still be alive."""
         earlier = (key,) if bell.guard or key[1] > 1 else ()
-        return (*earlier, bell.heir_of) if bell.heir_of else earlier
+        if bell.heir_of is None:
+            return earlier
+        # a mark ends holders of smaller counts than its own
+        heir, count = bell.heir_of
+        return (*earlier, (heir, count + 1))
 
     def _deadline(self, budget: float | None) -> float | None:
         return None if budget is None else self.hub.storage.clock.monotonic() + budget
@@ -442,6 +474,11 @@ class Runtime:
             if isinstance(decoded, kind):
                 return decoded
             reason = f"a {type(decoded).__name__} does not belong into this queue"
+        except NewerMessage as error:
+            logger.warning("a message of %s is left to a newer worker: %s", queue, error)
+            send = self.hub.storage.queues.send
+            await repeat(self.hub, lambda: send(queue, body, delay=LEAVE_TO_NEWER))
+            return None
         except BadMessage as error:
             reason = str(error)
         key = await repeat(self.hub, lambda: self.hub.bury(queue, body, reason))

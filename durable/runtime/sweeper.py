@@ -5,19 +5,20 @@ All of it only rings or sends again; nothing here decides anything.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from durable.engine.execution import Outstanding
-from durable.errors import ContainerMissing, RowChanged, RowMissing
+from durable.errors import AmbiguousAnswer, ContainerMissing, RowChanged, RowMissing, Throttled
 from durable.hub.keys import due_bound
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.projection import Listed, is_settled
 from durable.hub.ringing import repeat
 from durable.hub.rows import Head, has_id
-from durable.model.events import TaskScheduled
+from durable.model.events import TaskScheduled, UnknownFormat
 from durable.model.failure import PROCESS_DIED
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.ports import Delete, Merge, Row, Where
@@ -31,9 +32,12 @@ logger = logging.getLogger("durable.runtime")
 
 AHEAD = timedelta(seconds=20)
 LATE = timedelta(seconds=5)
+LITTER = timedelta(minutes=15)
+"""Longer than any start goes on trying."""
 QUIET = timedelta(seconds=30)
 LOST_ITEM = timedelta(seconds=50)
 UNSETTLED_A_SWEEP = 40
+AT_ONCE = 16
 OTHERS_A_SWEEP = 10
 RESENT_AT_ONCE = 100
 
@@ -60,17 +64,30 @@ class Sweeper:
         for number in range(TIMER_SHARDS):
             partition = f"timer{number}"
             now = storage.clock.now()
-            page = await storage.tables.query(
-                table,
-                [
-                    Where("PartitionKey", "eq", partition),
-                    Where("RowKey", "lt", due_bound(now + AHEAD)),
-                ],
-            )
-            for row in page.rows:
-                await self._timer(row, now)
+            token: str | None = None
+            while True:
+                page = await storage.tables.query(
+                    table,
+                    [
+                        Where("PartitionKey", "eq", partition),
+                        Where("RowKey", "lt", due_bound(now + AHEAD)),
+                    ],
+                    token=token,
+                )
+                for start in range(0, len(page.rows), AT_ONCE):
+                    rows = page.rows[start : start + AT_ONCE]
+                    await asyncio.gather(*(self._timer(row, now) for row in rows))
+                token = page.next
+                if token is None:
+                    break
 
     async def _timer(self, row: Row, now: datetime) -> None:
+        try:
+            await self._ring_for(row, now)
+        except (AmbiguousAnswer, Throttled, UnknownFormat) as error:
+            logger.warning("timer %s: %s; the next sweep sees to it", row.key, error)
+
+    async def _ring_for(self, row: Row, now: datetime) -> None:
         values: Any = row.values
         due: datetime = values["due"]
         head = await self._hub.instances.head(values["instance"])
@@ -81,7 +98,8 @@ class Sweeper:
             and has_id(head.open_tasks, values["task"])
         ):
             delay = max(0.0, (due - now).total_seconds())
-            await self._runtime.dispatcher.doorbell(Doorbell(head.instance_id), delay)
+            bell = Doorbell(head.instance_id, audit=True)
+            await self._runtime.dispatcher.doorbell(bell, delay)
         elif due + LATE < now:
             with suppress(RowMissing, RowChanged):
                 await self._hub.storage.tables.transact(
@@ -104,8 +122,9 @@ class Sweeper:
                     CLAIMS,
                     [Merge(row.key, {"expires": now + Claim.LIFETIME}, row.etag)],
                 )
-                logger.info("an activity's claim expired; it is sent again: %s", row.key)
-                await storage.queues.send(values["queue"], values["body"])
+                if not values["covered"]:
+                    logger.info("an activity's claim expired; it is sent again: %s", row.key)
+                    await storage.queues.send(values["queue"], values["body"])
                 await storage.tables.transact(table, CLAIMS, [Delete(row.key, etags[0])])
             except (RowChanged, RowMissing, ContainerMissing):
                 continue
@@ -120,15 +139,22 @@ class Sweeper:
             if now - row.updated >= QUIET:
                 await self._look_at(row, now)
         rows, self._others = await self._hub.projection.page(
-            settled=True, limit=OTHERS_A_SWEEP, token=self._others
+            settled=True,
+            statuses=(OrchestrationRuntimeStatus.RUNNING,),
+            limit=OTHERS_A_SWEEP,
+            token=self._others,
         )
         for row in rows:
-            if not row.status.is_terminal:
-                await self._look_at(row, now)
+            await self._look_at(row, now)
 
     async def _look_at(self, row: Listed, now: datetime) -> None:
+        if row.status == OrchestrationRuntimeStatus.PENDING and not await self._came_to_be(row):
+            return
         head = await self._hub.projection.reconcile(row.instance_id, row.key)
-        if head is None or head.incarnation != row.incarnation or is_settled(head):
+        if head is None or head.incarnation != row.incarnation:
+            return
+        overdue = head.next_timer is not None and now - head.next_timer > LATE
+        if is_settled(head) and not overdue:
             return
         if now - (head.time or head.created) < QUIET:
             return
@@ -136,6 +162,17 @@ class Sweeper:
             # it ends processes: only a person's resume tries it again
             return
         await self._runtime.dispatcher.doorbell(Doorbell(head.instance_id, audit=True))
+
+    async def _came_to_be(self, row: Listed) -> bool:
+        """Whether an announced start has. Once it will not any more, its payloads go, and then
+        the row that names them."""
+        head = await self._hub.instances.head(row.instance_id)
+        if head is not None and head.incarnation == row.incarnation:
+            return True
+        if self._hub.storage.clock.now() - row.created >= LITTER:
+            await self._hub.instances.delete_payloads(row.instance_id, row.incarnation)
+            await self._hub.projection.reconcile(row.instance_id, row.key)
+        return False
 
     async def resend_lost(self, head: Head, tasks: list[Outstanding]) -> None:
         """Send old work items again that nobody claims, where their queue shows no backlog."""

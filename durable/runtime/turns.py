@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,9 @@ from durable.errors import (
     RowMissing,
     Throttled,
 )
-from durable.hub.instances import Inbox
-from durable.hub.payloads import Spill
-from durable.hub.rows import Head, Holding, StoredTurn, encode_ids, has_id
+from durable.hub.instances import Inbox, PayloadGone
+from durable.hub.payloads import Spill, digest
+from durable.hub.rows import Head, Holding, InboxRow, StoredTurn, encode_ids, has_id
 from durable.model.commit import Commit, Send
 from durable.model.events import (
     Arrival,
@@ -98,14 +99,13 @@ class Turns:
             return []
         # taken out until its commit has won: it is ahead of storage from here on
         execution, self.execution = self.execution or await self._replay(head), None
-        arrivals = [await self._resolved(head, row.arrival) for row in rows]
+        arrivals = await self._resolved(head, rows)
         with without_event_loop():
             execution.take([*arrivals, *offers.values(), *execution.due(now)], now=now)
-        if execution.is_ending and self._inbox is None:
+        if execution.needs_inbox and self._inbox is None:
             # the gate's etag must be older than the last look into the inbox
             rows = (await self._look(head)).rows[:INBOX_ROWS]
-            late = [await self._resolved(head, row.arrival) for row in rows]
-            execution.take(late, now=now)
+            execution.take(await self._resolved(head, rows), now=now)
         more = self._inbox is not None and len(self._inbox.rows) > len(rows)
         commit = execution.commit(nonce=self._hub.new_id(16), more=more)
         if not await self._commit(head, execution, commit, [row.key for row in rows], set(offers)):
@@ -119,14 +119,22 @@ class Turns:
             self.execution = execution
         return list(offers)
 
-    async def is_barred(self, head: Head) -> bool:
-        """Whether the instance ends processes, and nobody has resumed it yet."""
+    async def is_barred(self, head: Head, offers: dict[TaskKey, Arrival]) -> bool:
+        """Whether the instance ends processes, nobody has resumed it yet, and the activity that
+        did so has not ended after all."""
         if head.status != Status.STUCK or head.failure is None:
             return False
         if head.failure.error_type != PROCESS_DIED:
             return False
-        inbox = self._inbox or await self._look(head)
-        return not any(isinstance(row.arrival.event, ExecutionResumed) for row in inbox.rows)
+        if self._inbox is None or self.rung:
+            await self._look(head)
+        rows = self._inbox.rows if self._inbox else []
+        arrivals = [*(row.arrival for row in rows), *offers.values()]
+        return not any(
+            isinstance(arrival.event, ExecutionResumed)
+            or getattr(arrival.event, "task_id", None) == head.suspect
+            for arrival in arrivals
+        )
 
     async def live(self, head: Head) -> Execution:
         """The execution as it stands, replayed if it is not in memory."""
@@ -167,15 +175,23 @@ class Turns:
         # lowered first: who rings while the inbox is being read is not overlooked
         self.rung = False
         try:
-            self._inbox = await self._instances.inbox(head)
+            inbox = await self._instances.inbox(head)
+            if inbox.gate is None and not head.is_terminal:
+                raise RowMissing("the gate is gone: another ended the instance")
         except BaseException:
             self.rung = True
             raise
-        return self._inbox
+        self._inbox = inbox
+        return inbox
 
-    async def _resolved(self, head: Head, arrival: Arrival) -> Arrival:
-        event: Any = await self._instances.resolve(head, arrival.event, self.known)
-        return replace(arrival, event=event)
+    async def _resolved(self, head: Head, rows: Sequence[InboxRow]) -> list[Arrival]:
+        """The rows' arrivals with their payloads; one whose payload is gone is stale."""
+        arrivals: list[Arrival] = []
+        for row in rows:
+            with suppress(PayloadGone):
+                event: Any = await self._instances.resolve(head, row.arrival.event, self.known)
+                arrivals.append(replace(row.arrival, event=event))
+        return arrivals
 
     # ---- from history ----
 
@@ -186,7 +202,7 @@ class Turns:
             raise Lacking(f"no orchestrator is named {head.name!r} in this worker")
         text = await self._instances.text(head.instance_id, head.incarnation, head.input)
         if text is not None and isinstance(head.input, PayloadRef):
-            self.known[text] = head.input
+            self.known[digest(text)] = head.input
         start = ExecutionStarted(head.name, head.execution_id, text, head.version)
         history: list[Turn] = []
         turns = await self._instances.history(head) if head.sequence > head.base else []
@@ -278,8 +294,13 @@ class Turns:
             send = any(i.kind is not Send.ACTIVITY or i.task_id not in run for i in commit.outbox)
             key, now = self._hold.guard.key, self._clock.now()
             holdings = (*holdings, Holding(turn.sequence, key, now, send, run))
-        here = {task_id for holding in holdings for task_id in holding.run}
         outstanding = {} if closed else execution.outstanding
+        holdings = tuple(
+            replace(h, run=run)
+            for h in holdings
+            if (run := tuple(t for t in h.run if t in outstanding)) or h.send
+        )
+        here = {task_id for holding in holdings for task_id in holding.run}
         queued_since = (
             item.since
             for task_id, item in outstanding.items()
@@ -295,6 +316,7 @@ class Turns:
             ready=turn.open,
             holdings=holdings,
             failure=commit.failure,
+            suspect=None,
             custom_status=commit.custom_status,
             output=commit.output,
             next_timer=None if closed else execution.next_timer(),
@@ -365,8 +387,6 @@ class Turns:
 
     async def _abandon(self, head: Head, now: datetime) -> None:
         gate = (await self._look(head)).gate
-        if gate is None:
-            raise RowMissing("the gate is gone: another ended the instance")
         event = ExecutionTerminated("abandoned", "its parent does not wait for it any more")
         nonce = self._hub.new_id(16)
         turn = StoredTurn(Turn(0, now, head.execution_id, (event,), nonce=nonce), ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -33,13 +33,22 @@ MAX_DELAY = 120.0
 Result = TaskCompleted | TaskFailed
 
 
+def backoff(lack: int) -> float:
+    """Seconds until a message is tried again that `lack` workers in a row could not serve."""
+    return min(2.0 ** min(lack, 16), MAX_DELAY)
+
+
 class Work:
     """The work items of one runtime."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, executor: Executor | None = None) -> None:
         self._runtime = runtime
         self._hub = runtime.hub
-        self._executor = ThreadPoolExecutor(runtime.options.max_activities, "durable-activity")
+        self.unstored = 0
+        """Results that wait for a run to store them, each with its message held."""
+        self._executor = executor or ThreadPoolExecutor(
+            runtime.options.max_activities, "durable-activity"
+        )
 
     async def handle(
         self,
@@ -56,15 +65,16 @@ class Work:
         be deleted.
         """
         runtime = self._runtime
-        if count > runtime.options.max_attempts:
-            await self._bury(queue, item, guard, count)
+        item = replace(item, begun=item.begun + count)
+        if item.begun > runtime.options.max_attempts:
+            await self._bury(queue, item, guard)
             return
         if item.activity not in runtime.registry.activities:
             await self._later(queue, item)
         else:
             runtime.activities.used += 1
             try:
-                event = await self._perform_if_awaited(item, count)
+                event = await self._perform_if_awaited(item, covered=guard is not None)
             finally:
                 runtime.activities.give()
             if event is not None:
@@ -86,11 +96,11 @@ class Work:
         else:
             await self._runtime.keeping.release(guard)
 
-    async def _perform_if_awaited(self, item: WorkItem, count: int) -> Result | None:
+    async def _perform_if_awaited(self, item: WorkItem, *, covered: bool) -> Result | None:
         late = self._hub.storage.clock.now() - item.scheduled > LATE_START
-        if (late or count > 1) and not await self._is_awaited(item):
+        if (late or item.begun > 1) and not await self._is_awaited(item):
             return None
-        return await self.perform(item)
+        return await self.perform(item, covered=covered)
 
     async def _complete(
         self, item: WorkItem, guard: Guard | None, event: Result, deadline: float | None
@@ -100,7 +110,11 @@ class Work:
         arrival = Arrival(event, item.execution_id)
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if runtime.offer(arrival, item.instance_id, stored):
-            await stored
+            self.unstored += 1
+            try:
+                await stored
+            finally:
+                self.unstored -= 1
             if guard is not None:
                 await self._let_go(item, guard)
             return
@@ -126,14 +140,15 @@ class Work:
         message = f"{item.execution_id}|{item.task_id}"
         return not await instances.has_message(item.instance_id, item.incarnation, message)
 
-    async def _bury(self, queue: str, item: WorkItem, guard: Guard | None, count: int) -> None:
+    async def _bury(self, queue: str, item: WorkItem, guard: Guard | None) -> None:
         """An activity that ends every process that runs it: show it, and let it be retried."""
         reason = (
-            f"activity {item.activity!r} was begun {count - 1} times and never ended: it seems to "
-            "end its process"
+            f"activity {item.activity!r} was begun {item.begun - 1} times and never ended: "
+            "it seems to end its process"
         )
         logger.error("instance %s is Stuck: %s", item.instance_id, reason)
-        await repeat(self._hub, lambda: self._hub.bury(queue, item.encode(), reason))
+        body = replace(item, begun=0).encode()
+        await repeat(self._hub, lambda: self._hub.bury(queue, body, reason))
         if guard is not None:
             await self._let_go(item, guard)
         failure = FailureDetails(reason, PROCESS_DIED)
@@ -141,7 +156,12 @@ class Work:
             head = await self._hub.instances.head(item.instance_id)
             if head is None or head.is_terminal or head.execution_id != item.execution_id:
                 return
-            stuck = replace(head, status=OrchestrationRuntimeStatus.STUCK, failure=failure)
+            stuck = replace(
+                head,
+                status=OrchestrationRuntimeStatus.STUCK,
+                failure=failure,
+                suspect=item.task_id,
+            )
             with suppress(StorageError):
                 await self._runtime.project(await self._hub.instances.update(stuck))
                 return
@@ -149,16 +169,16 @@ class Work:
 
     async def _later(self, queue: str, item: WorkItem) -> None:
         """Leave the item to a worker that has its activity."""
-        delay = min(2.0**item.lack, MAX_DELAY)
+        delay = backoff(item.lack)
         logger.warning("activity %s is not in this worker; again in %.0f s", item.activity, delay)
-        body = replace(item, lack=item.lack + 1).encode()
+        body = replace(item, lack=item.lack + 1, begun=item.begun - 1).encode()
         await repeat(self._hub, lambda: self._hub.storage.queues.send(queue, body, delay=delay))
 
     # ---- performing ----
 
-    async def perform(self, item: WorkItem) -> Result | None:
+    async def perform(self, item: WorkItem, *, covered: bool) -> Result | None:
         """Run the activity of a work item, claimed while that takes long. None when its input is
-        gone: it is stale."""
+        gone: it is stale. `covered` says that a guard brings the work back should we die."""
         definition = self._runtime.registry.activities.get(item.activity)
         if definition is None:
             failure = FailureDetails(
@@ -179,7 +199,7 @@ class Work:
             item.idempotency_key,
         )
         late = self._hub.storage.clock.now() - item.scheduled > LATE_START
-        claiming = self._runtime.spawn(self._claim(item, 0.0 if late else LONG_RUN))
+        claiming = self._runtime.spawn(self._claim(item, 0.0 if late else LONG_RUN, covered))
         try:
             return await run_activity(
                 definition,
@@ -204,7 +224,7 @@ class Work:
             )
         return await instances.text(item.instance_id, item.incarnation, payload)
 
-    async def _claim(self, item: WorkItem, after: float) -> None:
+    async def _claim(self, item: WorkItem, after: float, covered: bool) -> None:
         """Once an activity runs long, claim it and renew the claim until cancelled."""
         storage, table = self._hub.storage, self._hub.names.index
         if after:
@@ -214,6 +234,7 @@ class Work:
             "expires": storage.clock.now() + Claim.LIFETIME,
             "queue": self._hub.names.work_queue(item.activity),
             "body": item.encode(),
+            "covered": covered,
         }
         claim = Claim(storage.clock, table, key)
         try:

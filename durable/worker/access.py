@@ -13,7 +13,10 @@ import azure.functions as func
 
 KEY_HEADER = "x-functions-key"
 KEY_PARAMETER = "code"
-_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]@/\\\s]+)(?::[0-9]{1,5})?")
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_AUTHORITY = r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^:\[\]@/\\\s]+)(?::[0-9]{1,5})?"
+_HOST = re.compile(_AUTHORITY)
+_ORIGIN = re.compile(f"https?://{_AUTHORITY}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,11 @@ class Access(Protocol):
         """Whether a request with this Host header is looked at; else it is a 403."""
         ...
 
+    def allows_origin(self, method: str, origin: str | None) -> bool:
+        """Whether a page of this `Origin` may send such a request; else it is a 403, unless the
+        settings allow the origin."""
+        ...
+
     def allows(
         self, level: func.AuthLevel, headers: Mapping[str, str], params: Mapping[str, str]
     ) -> bool:
@@ -40,11 +48,19 @@ class Access(Protocol):
 
 class LocalAccess:
     """Asks for no keys, and takes only requests to a local name: a web page that points a name
-    of its own at 127.0.0.1 (DNS rebinding) is refused."""
+    of its own at 127.0.0.1 (DNS rebinding) is refused, and so are changes that a page from
+    elsewhere asks for (cross-site request forgery)."""
 
     def allows_host(self, host: str | None) -> bool:
         """See `Access`."""
         match = _HOST.fullmatch(host or "")
+        return match is not None and is_loopback(match["name"])
+
+    def allows_origin(self, method: str, origin: str | None) -> bool:
+        """See `Access`. Browsers send the header with all requests but plain reads."""
+        if origin is None or method in _SAFE_METHODS:
+            return True
+        match = _ORIGIN.fullmatch(origin)
         return match is not None and is_loopback(match["name"])
 
     def allows(
@@ -62,6 +78,10 @@ class KeyAccess:
 
     def allows_host(self, host: str | None) -> bool:
         """See `Access`."""
+        return True
+
+    def allows_origin(self, method: str, origin: str | None) -> bool:
+        """See `Access`: no browser adds the key by itself."""
         return True
 
     def allows(

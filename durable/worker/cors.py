@@ -12,10 +12,14 @@ class Cors:
         self._all = "*" in origins
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
 
+    def allows(self, origin: str) -> bool:
+        """Whether pages of this origin may call and read the answers."""
+        return self._all or origin.lower() in self._origins
+
     def headers(self, request: Mapping[str, str]) -> dict[str, str]:
         """What a response needs for the request's `Origin`; empty when it is not allowed."""
         origin = request.get("origin", "")
-        if not origin or not (self._all or origin.lower() in self._origins):
+        if not origin or not self.allows(origin):
             return {}
         if self._all:
             return {"Access-Control-Allow-Origin": "*"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _log = logging.getLogger("durable.worker.http")
 MAX_BODY_BYTES = 100 * 2**20
 MAX_LINE_BYTES = 8 * 2**10
 MAX_HEADER_BYTES = 32 * 2**10
+_BACKLOG = 512
 _OUR_HEADERS = ("content-length", "transfer-encoding", "connection")
 _MANAGEMENT = "durabletask"
 _WEBHOOKS = f"runtime/webhooks/{_MANAGEMENT}"
@@ -85,7 +87,7 @@ def _joined(prefix: str, path: str) -> str:
 
 
 class HttpServer:
-    """Serves `routes` on sockets that are bound already."""
+    """Serves `routes` on sockets that are bound, and do not listen yet."""
 
     def __init__(
         self,
@@ -102,7 +104,8 @@ class HttpServer:
         self._cors = cors
         self._greeting = greeting
         application = web.Application(client_max_size=max_body)
-        application.router.add_route("*", "/{path:.*}", self._answer)
+        # every path, line breaks included
+        application.router.add_route("*", r"/{path:[\s\S]*}", self._answer)
         self._runner = web.AppRunner(
             application,
             access_log=None,
@@ -115,9 +118,9 @@ class HttpServer:
         self._sites: list[web.SockSite] = []
 
     async def start(self, sockets: Iterable[socket.socket]) -> None:
-        """Begin to accept requests."""
+        """Begin to accept requests. OSError when another process listens there by now."""
         await self._runner.setup()
-        self._sites = [web.SockSite(self._runner, each) for each in sockets]
+        self._sites = [web.SockSite(self._runner, each, backlog=_BACKLOG) for each in sockets]
         for site in self._sites:
             await site.start()
 
@@ -146,6 +149,14 @@ class HttpServer:
                 status=403,
                 text="This worker asks for no keys, so it answers local host names only; start it "
                 "with --auth to serve others.\n",
+            )
+        origin = headers.get("origin")
+        allowed = self._access.allows_origin(request.method, origin)
+        if not allowed and not self._cors.allows(origin or ""):
+            return web.Response(
+                status=403,
+                text="This worker asks for no keys, so it takes changes from pages of local "
+                "origins only; allow others with Host.CORS in local.settings.json.\n",
             )
         preflight = self._cors.preflight(request.method, headers)
         if preflight is not None:
@@ -214,8 +225,11 @@ def query_params(target: str) -> Mapping[str, str]:
     return params
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets on every address of `host`, on one port; 0 takes a free one. OSError if taken."""
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Sockets on every address of `host`, on one port; 0 takes a free one. OSError if taken.
+
+    They do not listen: who connects is refused until there is someone to answer.
+    """
     family = socket.AF_UNSPEC
     found: list[Any] = socket.getaddrinfo(
         host, port, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE
@@ -223,11 +237,21 @@ def listen(host: str, port: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for kind, address in dict.fromkeys((each[0], each[4]) for each in found):
-            place = (address[0], port, *address[2:])
-            sockets.append(socket.create_server(place, family=kind, backlog=512))
+            sockets.append(socket.socket(kind, socket.SOCK_STREAM))
+            _bind(sockets[-1], (address[0], port, *address[2:]))
             port = sockets[0].getsockname()[1]
     except OSError:
         for each in sockets:
             each.close()
         raise
     return sockets
+
+
+def _bind(place: socket.socket, address: tuple[Any, ...]) -> None:
+    """As `socket.create_server` does it, which would listen at once."""
+    if os.name == "posix":
+        # connections that a killed worker left behind keep nobody from its port
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if place.family == socket.AF_INET6:
+        place.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    place.bind(address)

@@ -11,7 +11,7 @@ from durable.errors import AccessDenied, AmbiguousAnswer, DurableError, Throttle
 from durable.settings import Settings
 from durable.storage.azure import Connection
 from durable.worker.access import is_loopback
-from durable.worker.http import listen
+from durable.worker.http import bind
 
 T = TypeVar("T")
 
@@ -39,15 +39,20 @@ async def reached(opening: Awaitable[T], settings: Settings, connection_name: st
 
 
 def bound(host: str, port: int) -> list[socket.socket]:
-    """Listening sockets; CannotStartError when the address cannot be had."""
+    """Bound sockets; CannotStartError when the address cannot be had."""
     try:
-        return listen(host, port)
+        return bind(host, port)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CannotStartError(
-            f"cannot listen on {host}, port {port}: {reason}. Is another worker running? Choose "
-            "another port with --port, or another address with --host"
-        ) from error
+        raise cannot_listen(host, port, error) from error
+
+
+def cannot_listen(host: str, port: int, error: Exception) -> CannotStartError:
+    """What to say when the address cannot be had."""
+    reason = getattr(error, "strerror", None) or error
+    return CannotStartError(
+        f"cannot listen on {host}, port {port}: {reason}. Is another worker running? Choose "
+        "another port with --port, or another address with --host"
+    )
 
 
 def address_of(host: str, port: int) -> str:

@@ -27,7 +27,7 @@ from durable.worker.overview import start_lines
 from durable.worker.polling import wait
 from durable.worker.pumps import Pumps
 from durable.worker.queue_triggers import QueueTrigger
-from durable.worker.reaching import address_of, bound, reached
+from durable.worker.reaching import address_of, bound, cannot_listen, reached
 from durable.worker.timers import TimerTrigger
 from durable.worker.trouble import Trouble
 
@@ -125,6 +125,8 @@ class Worker:
         timers = [TimerTrigger(host.hub, each, invoker) for each in inventory.timers]
         pumps = Pumps(host.hub.storage, host.runtime)
 
+        stack.push_async_callback(server.close)
+        await self._listen(server, sockets)
         for level, line in start_lines(
             settings,
             inventory,
@@ -137,7 +139,6 @@ class Worker:
         receiving = _Loops(each.run() for each in queues)
         others = _Loops([*(each.run() for each in timers), self._sweep(host)])
         try:
-            await server.start(sockets)
             pumps.start()
             await self._stopping.wait()
         finally:
@@ -159,6 +160,13 @@ class Worker:
                 *(each.drain(self._drain_seconds) for each in queues),
             )
             _log.info("stopped")
+
+    async def _listen(self, server: HttpServer, sockets: list[socket.socket]) -> None:
+        """Only now: who reaches the port is answered."""
+        try:
+            await server.start(sockets)
+        except OSError as error:
+            raise cannot_listen(self._host, self._port, error) from error
 
     async def _storages(self, own: Storage, stack: AsyncExitStack) -> dict[str, Storage]:
         """The storage of each connection that a queue trigger names."""

@@ -83,10 +83,12 @@ class Process:
 
 
 @contextmanager
-def worker(folder: Path, *arguments: str, **values: str) -> Iterator[Process]:
+def worker(
+    folder: Path, *arguments: str, python: str = sys.executable, **values: str
+) -> Iterator[Process]:
     """`durable start` on a free port; killed at the end if it still runs."""
     popen = subprocess.Popen(
-        [sys.executable, "-m", "durable", "start", "--port", "0", *arguments],
+        [python, "-m", "durable", "start", "--port", "0", *arguments],
         cwd=folder,
         env=environment(values),
         stderr=subprocess.PIPE,

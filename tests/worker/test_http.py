@@ -17,7 +17,7 @@ import yarl
 
 from durable.worker.access import Access, KeyAccess, Keys, LocalAccess
 from durable.worker.cors import Cors
-from durable.worker.http import HttpServer, function_routes, listen, management_routes, query_params
+from durable.worker.http import HttpServer, bind, function_routes, management_routes, query_params
 from durable.worker.inventory import take_inventory
 from durable.worker.invocation import Invoker
 
@@ -100,7 +100,7 @@ async def serving(access: Access, **options: Any) -> AsyncIterator[Fetch]:
         drain_seconds=5.0,
         **options,
     )
-    sockets = listen("127.0.0.1", 0)
+    sockets = bind("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
     await server.start(sockets)
     try:
@@ -179,6 +179,7 @@ async def test_responses(fetch: Fetch) -> None:
         ("HEAD", "/api/text", 404),
         ("GET", "/api//text", 404),
         ("GET", "/api/text%00", 400),
+        ("GET", "/api/te%0Axt", 404),
         ("GET", "/api/nothing", 500),
         ("GET", "/api/fails", 500),
     ],
@@ -253,6 +254,50 @@ async def test_cors(fetch: Fetch) -> None:
     assert (status, headers["access-control-allow-methods"]) == (204, "POST")
     _, headers, _ = await fetch("GET", "/api/text", headers={"Origin": "https://other.example"})
     assert "access-control-allow-origin" not in headers
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        (None, 201),
+        ("http://localhost:3000", 201),
+        ("http://127.0.0.1", 201),
+        ("https://[::1]:8", 201),
+        ("https://front.example", 201),
+        ("https://other.example", 403),
+        ("http://localhost.other.example", 403),
+        ("http://other.example:7071", 403),
+        ("null", 403),
+        ("", 403),
+    ],
+)
+async def test_changes_that_a_page_from_elsewhere_asks_for(
+    fetch: Fetch, origin: str | None, status: int
+) -> None:
+    headers = {} if origin is None else {"Origin": origin}
+    got, _, body = await fetch("POST", "/api/made", headers=headers)
+    assert got == status
+    assert status != 403 or b"Host.CORS" in body
+    assert (await fetch("GET", "/api/text", headers=headers))[0] == 200
+    path = "/api/durabletask/instances/a/terminate"
+    assert (await fetch("POST", path, headers=headers))[0] == (200 if status == 201 else 403)
+
+
+async def test_with_keys_any_origin_may_ask() -> None:
+    async with serving(KeyAccess(Keys("kf", "km"))) as fetch:
+        origin = {"Origin": "https://other.example"}
+        assert (await fetch("POST", "/api/made?code=kf", headers=origin))[0] == 201
+        assert (await fetch("POST", "/api/made", headers=origin))[0] == 401
+
+
+async def test_who_connects_before_the_server_serves_is_refused() -> None:
+    sockets = bind("127.0.0.1", 0)
+    try:
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(*sockets[0].getsockname())
+    finally:
+        for each in sockets:
+            each.close()
 
 
 async def test_sync_functions_run_side_by_side() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from types import TracebackType
 from typing import Any, Self
 
@@ -100,6 +101,7 @@ def _storage(
     options: dict[str, Any] = {
         "transport": ObservedTransport(session, clock),
         "retry_total": 0,
+        "logger": _requests_log(),
         "audience": _AUDIENCE,
     }
     table_credential: Any = identity
@@ -118,6 +120,15 @@ def _storage(
         clock=clock,
         describe=connection.describe,
     )
+
+
+def _requests_log() -> logging.Logger:
+    """The SDK's line for each request and answer, at INFO, goes here: under a Functions host, whose
+    root logger passes INFO, it would be most of an app's log. Who sets a level decides."""
+    log = logging.getLogger("durable.storage.requests")
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.WARNING)
+    return log
 
 
 def _identity(connection: Connection) -> AsyncTokenCredential | None:

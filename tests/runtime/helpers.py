@@ -1,0 +1,62 @@
+"""What several tests of the runtime need."""
+
+from __future__ import annotations
+
+from durable.hub.keys import newest_first
+from durable.hub.rows import Head
+from durable.model.instance import InstanceStatus
+from tests.memory_hub import MemoryHub
+
+
+def adder(hub: MemoryHub) -> list[int]:
+    """Registers activities `add` (inline) and `add_queued`; answers the inputs they ran with."""
+    ran: list[int] = []
+
+    @hub.activity
+    async def add(value: int) -> int:
+        ran.append(value)
+        return value + 1
+
+    @hub.queued_activity
+    def add_queued(value: int) -> int:
+        ran.append(value)
+        return value + 1
+
+    return ran
+
+
+async def nothing_left(hub: MemoryHub) -> None:
+    """No message, no slot, and the projection is what the heads are."""
+    await hub.until(lambda: _is_quiet(hub), 600)
+    for runtime in hub.runtimes:
+        assert (runtime.activities.used, runtime.turns.used) == (0, 0)
+    for row in (await hub.hub.projection.page(limit=1000))[0]:
+        head = await hub.hub.instances.head(row.instance_id)
+        assert head is not None
+        assert row.key == newest_first(head.created, head.instance_id)
+        assert (row.status, row.incarnation) == (head.runtime_status, head.incarnation)
+        assert row.settled
+
+
+async def _is_quiet(hub: MemoryHub) -> bool:
+    return not await hub.messages()
+
+
+async def head_of(hub: MemoryHub, instance_id: str) -> Head:
+    """The head of an instance that must be there."""
+    head = await hub.hub.instances.head(instance_id)
+    assert head is not None
+    return head
+
+
+async def status_of(hub: MemoryHub, instance_id: str) -> InstanceStatus:
+    """The status of an instance that must be there."""
+    status = await hub.outside.get_status(instance_id)
+    assert status is not None
+    return status
+
+
+async def rows_of(hub: MemoryHub, instance_id: str) -> list[str]:
+    """The row keys of an instance in the history table."""
+    keys = await hub.keys(hub.hub.names.history)
+    return [key.partition(" ")[2] for key in keys if key.startswith(f"{instance_id} ")]

@@ -1,0 +1,255 @@
+"""Instances that cannot go on say so, and go on once they can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from durable.engine.context import DurableOrchestrationContext as Context
+from durable.model.failure import PROCESS_DIED
+from durable.model.functions import ActivityDefinition, OrchestratorDefinition, Registry
+from durable.model.instance import OrchestrationRuntimeStatus as Status
+from durable.runtime.runtime import RuntimeOptions
+from tests.memory_hub import MemoryHub
+from tests.runtime.helpers import adder, nothing_left, status_of
+
+
+def registry_of(*functions: Any) -> Registry:
+    registry = Registry()
+    for function in functions:
+        registry.add(OrchestratorDefinition(function.__name__, function))
+    return registry
+
+
+async def is_stuck(hub: MemoryHub, instance_id: str) -> bool:
+    return (await status_of(hub, instance_id)).runtime_status == Status.STUCK
+
+
+# ---- code that does not fit ----
+
+
+async def test_code_that_does_not_fit_is_stuck_until_it_fits_again() -> None:
+    hub = MemoryHub()
+    adder(hub)
+
+    @hub.orchestrator
+    async def job(context: Context) -> Any:
+        value = await context.call_activity("add", 1)
+        return value + await context.wait_for_external_event("go")
+
+    right = job
+
+    async def changed(context: Context) -> Any:
+        await context.call_activity("another")
+
+    async with hub:
+        await hub.client.start_new("job", "j")
+        await hub.idle()
+        hub.registry.orchestrators["job"] = OrchestratorDefinition("job", changed)
+        await hub.kill(hub.runtimes[0])
+        await hub.add_runtime()
+        await hub.outside.raise_event("j", "go", 5)
+        await hub.until(lambda: is_stuck(hub, "j"))
+        status = await status_of(hub, "j")
+        assert status.failure is not None
+        assert status.failure.error_type == "durable.errors.NonDeterminismError"
+        assert "history has activity 'add' (task 0), the code has activity 'another'" in str(
+            status.failure
+        )
+        assert f"{__file__}:{changed.__code__.co_firstlineno + 1}" in str(status.failure)
+        listed = [s async for s in hub.outside.list_instances(runtime_status=[Status.STUCK])]
+        assert [s.instance_id for s in listed] == ["j"]
+        await hub.run(120)
+        assert await is_stuck(hub, "j")
+        hub.registry.orchestrators["job"] = OrchestratorDefinition("job", right)
+        # nobody rings: the audit tries it again
+        assert (await hub.wait("j")).output == "7"
+        assert (await status_of(hub, "j")).failure is None
+        await nothing_left(hub)
+
+
+async def test_a_stuck_instance_can_be_terminated() -> None:
+    hub = MemoryHub(RuntimeOptions(max_attempts=2))
+
+    @hub.orchestrator
+    async def deadly(context: Context) -> Any:
+        hub.crash()
+
+    async with hub:
+        await hub.client.start_new("deadly", "d")
+        await hub.until(lambda: is_stuck(hub, "d"))
+        hub.registry.orchestrators["deadly"] = OrchestratorDefinition("deadly", lambda context: 1)
+        await hub.outside.terminate("d", "no hope")
+        await hub.outside.resume("d")
+        assert (await hub.wait("d")).runtime_status.is_terminal
+
+
+# ---- code that ends its process ----
+
+
+async def test_code_that_ends_its_process_is_barred_until_someone_resumes_it() -> None:
+    hub = MemoryHub(RuntimeOptions(max_attempts=3))
+    deaths: list[int] = []
+    mended: list[int] = []
+
+    @hub.orchestrator
+    async def deadly(context: Context) -> Any:
+        if not mended:
+            deaths.append(1)
+            hub.crash()
+        return "survived"
+
+    @hub.orchestrator
+    async def innocent(context: Context) -> Any:
+        return await context.wait_for_external_event("go")
+
+    async with hub:
+        await hub.client.start_new("innocent", "i")
+        await hub.client.start_new("deadly", "d")
+        await hub.until(lambda: is_stuck(hub, "d"))
+        assert len(deaths) == 3
+        failure = (await status_of(hub, "d")).failure
+        assert failure is not None
+        assert failure.error_type == PROCESS_DIED
+        assert "3 processes in a row died" in failure.message
+        # not by an audit, nor by an event
+        await hub.outside.raise_event("d", "anything")
+        await hub.run(900)
+        assert len(deaths) == 3
+        mended.append(1)
+        await hub.run(300)
+        assert await is_stuck(hub, "d")
+        await hub.outside.resume("d")
+        assert (await hub.wait("d")).output == '"survived"'
+        await hub.outside.raise_event("i", "go", 1)
+        assert (await hub.wait("i")).output == "1"
+        await nothing_left(hub)
+
+
+@pytest.mark.parametrize("queued", [True, False])
+async def test_an_activity_that_ends_its_process_is_shown_and_can_be_retried(queued: bool) -> None:
+    hub = MemoryHub(RuntimeOptions(max_attempts=3))
+    begun: list[int] = []
+    mended: list[int] = []
+
+    async def fatal(value: int) -> int:
+        begun.append(value)
+        if not mended:
+            hub.crash()
+        return value * 2
+
+    hub.registry.add(ActivityDefinition("fatal", fatal, "value", queued=queued))
+
+    @hub.orchestrator
+    async def job(context: Context) -> Any:
+        return await context.call_activity("fatal", 4)
+
+    async with hub:
+        await hub.client.start_new("job", "j")
+        await hub.until(lambda: is_stuck(hub, "j"))
+        assert 3 <= len(begun) <= 6
+        failure = (await status_of(hub, "j")).failure
+        assert failure is not None
+        assert failure.error_type == PROCESS_DIED
+        before = len(begun)
+        await hub.run(600)
+        assert len(begun) == before
+        mended.append(1)
+        for letter in await hub.hub.dead_letters():
+            assert "'fatal' was begun 3 times and never ended" in letter.reason
+            await hub.hub.retry_dead_letter(letter)
+        if not queued:
+            await hub.outside.resume("j")
+        assert (await hub.wait("j")).output == "8"
+        assert await hub.hub.dead_letters() == []
+        await nothing_left(hub)
+
+
+# ---- workers that lack something ----
+
+
+async def test_a_worker_without_the_orchestrator_leaves_it_to_one_that_has_it() -> None:
+    hub = MemoryHub(workers=0)
+
+    @hub.orchestrator
+    async def rare(context: Context) -> Any:
+        return "served"
+
+    async with hub:
+        lacking = await hub.add_runtime(Registry())
+        await hub.outside.start_new("rare", "r")
+        received: list[float] = []
+        handle = lacking.handle_control
+
+        async def noting(*args: Any) -> None:
+            received.append(hub.clock.monotonic())
+            await handle(*args)
+
+        lacking.handle_control = noting  # type: ignore[method-assign]
+        await hub.run(600)
+        gaps = [
+            round(after - before) for before, after in zip(received, received[1:], strict=False)
+        ]
+        assert gaps[:6] == [1, 2, 4, 8, 16, 32]
+        assert (await status_of(hub, "r")).runtime_status == Status.PENDING
+        assert await hub.messages() <= 2
+        await hub.add_runtime()
+        await hub.stop(lacking)
+        assert (await hub.wait("r")).output == '"served"'
+        await nothing_left(hub)
+
+
+async def test_a_worker_without_the_activity_leaves_it_to_one_that_has_it() -> None:
+    hub = MemoryHub(workers=0)
+    ran = adder(hub)
+
+    @hub.orchestrator
+    async def job(context: Context) -> Any:
+        return await context.call_activity("add_queued", 1)
+
+    async with hub:
+        orchestrators = Registry()
+        orchestrators.orchestrators = hub.registry.orchestrators
+        # two activities may share a queue by choice; this worker has only the other one
+        other = await hub.add_runtime(orchestrators)
+        await hub.outside.start_new("job", "j")
+        await hub.run(5)
+        queue = hub.hub.names.work_queue("add_queued")
+        for message in await hub.queues.receive(queue, limit=32, lease=20):
+            await other.handle_work(queue, message, hub.clock.monotonic())
+        assert ran == []
+        assert await hub.queues.length(queue) == 1
+        await hub.add_runtime()
+        assert (await hub.wait("j")).output == "2"
+        await nothing_left(hub)
+
+
+async def test_what_a_lacking_worker_takes_over_is_inherited() -> None:
+    hub = MemoryHub(workers=0)
+    hub.sweeping = False
+    ran: list[int] = []
+
+    @hub.activity
+    async def slow(value: int) -> int:
+        await hub.clock.sleep(5)
+        ran.append(value)
+        return value
+
+    @hub.orchestrator
+    async def job(context: Context) -> Any:
+        return await context.call_activity(slow, 3)
+
+    async with hub:
+        first = await hub.add_runtime()
+        await hub.outside.start_new("job", "j")
+        await hub.run(1)
+        # the activity was committed to run in the first process, which dies
+        await hub.kill(first)
+        lacking = await hub.add_runtime(Registry())
+        await hub.run(60)
+        assert ran == []
+        await hub.stop(lacking)
+        await hub.add_runtime()
+        assert (await hub.wait("j")).output == "3"
+        await nothing_left(hub)
