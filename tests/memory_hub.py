@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -22,6 +22,9 @@ from durable.runtime.runtime import Runtime, RuntimeOptions
 from durable.storage.memory import memory_storage
 
 SWEEP = timedelta(seconds=10)
+
+Hook = Callable[[str, tuple[Any, ...]], Awaitable[None]]
+"""Called with the name and the arguments of a storage call; may wait or raise."""
 
 
 class MemoryHub:
@@ -109,6 +112,13 @@ class MemoryHub:
         """As by kill -9: nothing that it does reaches storage any more."""
         self._processes[runtime].alive = False
         await self.stop(runtime)
+
+    def tamper(
+        self, runtime: Runtime, *, before: Hook | None = None, after: Hook | None = None
+    ) -> None:
+        """Let something befall a process's calls to storage."""
+        process = self._processes[runtime]
+        process.before, process.after = before, after
 
     def crash(self) -> None:
         """From user code: end all processes here and now. The next step starts new ones."""
@@ -234,9 +244,11 @@ async def _swept(runtime: Runtime) -> None:
 
 
 class _Process:
-    """Whether it lives."""
+    """Whether it lives, and what befalls its calls to storage."""
 
     alive = True
+    before: Hook | None = None
+    after: Hook | None = None
 
 
 class _Mortal:
@@ -250,9 +262,15 @@ class _Mortal:
         call = getattr(self._inner, name)
 
         async def mortal(*args: Any, **options: Any) -> Any:
-            if not self._process.alive:
+            process = self._process
+            if process.alive and process.before is not None:
+                await process.before(name, args)
+            if not process.alive:
                 raise asyncio.CancelledError
-            return await call(*args, **options)
+            result = await call(*args, **options)
+            if process.after is not None:
+                await process.after(name, args)
+            return result
 
         return mortal
 

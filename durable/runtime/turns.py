@@ -113,8 +113,6 @@ class Turns:
             return []
         if commit.continued or commit.status.is_terminal:
             execution.close()
-            # the old generation's payloads are about to be trimmed
-            self.known.clear()
         else:
             self.execution = execution
         return list(offers)
@@ -132,7 +130,7 @@ class Turns:
         arrivals = [*(row.arrival for row in rows), *offers.values()]
         return not any(
             isinstance(arrival.event, ExecutionResumed)
-            or getattr(arrival.event, "task_id", None) == head.suspect
+            or getattr(arrival.event, "task_id", -1) == head.suspect
             for arrival in arrivals
         )
 
@@ -249,6 +247,9 @@ class Turns:
         closed = terminal or commit.continued
         run = () if closed else self._take_on(turn, commit)
         after = self._after(head, execution, commit, run, ended, closed=closed)
+        if commit.continued:
+            # a generation owns its payloads: the old one's are about to be trimmed
+            self.known.clear()
         spill = Spill(head.incarnation, turn.nonce, self.known)
         stored = StoredTurn(spill.turn(turn), commit.outbox)
         won = False

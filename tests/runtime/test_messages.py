@@ -126,7 +126,6 @@ HOSTILE: list[bytes] = [
     b"[]",
     b'"text"',
     b"{}",
-    b'{"v": 2, "kind": "ring", "instance": "j"}',
     b'{"v": 1}',
     b'{"v": 1, "kind": "order"}',
     b'{"v": 1, "kind": ["ring"]}',
@@ -178,6 +177,18 @@ async def test_a_message_that_is_none_of_ours_becomes_a_dead_letter(body: bytes)
         assert len(await hub.hub.dead_letters()) == 4
         assert await hub.hub.discard_dead_letter(letters[0].key)
         assert not await hub.hub.discard_dead_letter(letters[0].key)
+
+
+async def test_a_message_of_a_newer_version_is_left_to_a_newer_worker() -> None:
+    hub = MemoryHub()
+    adder(hub)
+    async with hub:
+        [control] = hub.hub.names.control_queues
+        body = b'{"v":2,"kind":"ring","instance":"j"}'
+        await hub.queues.send(control, body)
+        await hub.run(600)
+        assert await hub.hub.dead_letters() == []
+        assert await hub.queues.length(control) == 1
 
 
 @pytest.mark.parametrize(
@@ -242,7 +253,9 @@ async def test_a_hub_that_another_app_has_claimed_is_refused() -> None:
 async def test_another_number_of_control_queues_is_refused() -> None:
     hub = MemoryHub()
     async with hub:
-        with pytest.raises(ConfigurationError, match="control queue"):
+        with pytest.raises(
+            ConfigurationError, match="was made with partitionCount 1, and this app says 4"
+        ):
             await Hub(hub.storage, "Test", control_queues=4).create(app="test")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import secrets
 import threading
 import time
@@ -51,6 +52,18 @@ async def _use(storage: Storage) -> None:
     await storage.queues.delete(queue, receipt)
     await storage.queues.delete_queue(queue)
     await storage.tables.delete_table(table)
+
+
+async def test_requests_are_not_logged_where_info_is(
+    azurite: Azurite, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with await open_storage(Connection.from_string(azurite.connection_string)) as opened:
+        await _use(opened.storage)
+        assert not caplog.records
+        caplog.set_level(logging.INFO, "durable.storage.requests")
+        await _use(opened.storage)
+        assert any("Request URL" in record.getMessage() for record in caplog.records)
 
 
 async def test_opening_learns_the_services_time(azurite: Azurite) -> None:
