@@ -103,7 +103,7 @@ async def test_a_holder_that_pauses_is_fenced_and_another_goes_on(seconds: float
     hub.sweeping = False
     chain(hub)
     async with hub:
-        first, second = hub.runtimes
+        first, _ = hub.runtimes
         seen: list[int] = []
 
         async def pauses(name: str, args: tuple[Any, ...]) -> None:
