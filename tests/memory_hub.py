@@ -83,7 +83,7 @@ class MemoryHub:
         self, registry: Registry | None = None, options: RuntimeOptions | None = None
     ) -> Runtime:
         """One more process, with functions or options of its own perhaps."""
-        process = _Process()
+        process = _Process(self.clock)
         storage = Storage(
             tables=_Mortal(self.storage.tables, process),
             queues=_Mortal(self.storage.queues, process),
@@ -119,6 +119,10 @@ class MemoryHub:
         """Let something befall a process's calls to storage."""
         process = self._processes[runtime]
         process.before, process.after = before, after
+
+    def pause(self, runtime: Runtime, seconds: float) -> None:
+        """As by SIGSTOP: nothing of it reaches storage for so long."""
+        self._processes[runtime].resumes = self.clock.monotonic() + seconds
 
     def crash(self) -> None:
         """From user code: end all processes here and now. The next step starts new ones."""
@@ -193,6 +197,8 @@ class MemoryHub:
         """Give each runtime what it has room for; False when nothing was visible."""
         found = False
         for runtime in self.runtimes:
+            if self._processes[runtime].resumes > self.clock.monotonic():
+                continue
             for queue in runtime.control_queues:
                 found |= await self._receive(
                     runtime, queue, runtime.handle_control, runtime.turn_room()
@@ -246,7 +252,11 @@ async def _swept(runtime: Runtime) -> None:
 class _Process:
     """Whether it lives, and what befalls its calls to storage."""
 
+    def __init__(self, clock: Any) -> None:
+        self.clock = clock
+
     alive = True
+    resumes = 0.0
     before: Hook | None = None
     after: Hook | None = None
 
@@ -263,6 +273,8 @@ class _Mortal:
 
         async def mortal(*args: Any, **options: Any) -> Any:
             process = self._process
+            if process.resumes > process.clock.monotonic():
+                await process.clock.sleep(process.resumes - process.clock.monotonic())
             if process.alive and process.before is not None:
                 await process.before(name, args)
             if not process.alive:

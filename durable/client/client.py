@@ -110,13 +110,14 @@ class DurableOrchestrationClient:
         name = name_of(orchestration_function_name)
         if self._registry is not None:
             self._registry.orchestrator(name)
+        chosen = instance_id is not None
         instance_id = self._hub.new_id(16) if instance_id is None else instance_id
         check_instance_id(instance_id)
         text = self._payload(client_input, "the input")
         return await start(
             self._hub,
             self._ringer,
-            StartRequest(name, instance_id, text, version, dict(tags or {}), if_exists),
+            StartRequest(name, instance_id, text, version, dict(tags or {}), if_exists, chosen),
         )
 
     # ---- looking ----

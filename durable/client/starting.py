@@ -29,11 +29,17 @@ class StartRequest:
     version: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     if_exists: IfExists = "replace"
+    chosen: bool = False
+    """Whether the id is the caller's, so that there may well be such an instance."""
 
 
 async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
     """Start it and return the instance id. Safe to repeat; raises InstanceExistsError."""
     instance_id, incarnation = request.instance_id, hub.new_id(8)
+    if request.chosen:
+        known = await repeat(hub, lambda: hub.instances.head(instance_id))
+        if known is not None and _stays(known, request):
+            return await _meet(ringer, known, request)
     spill = Spill(incarnation, hub.new_id(8))
     head = Head(
         instance_id=instance_id,
@@ -68,20 +74,30 @@ async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
                 await _withdraw(hub, head, spill, existing)
                 raise InstanceExistsError(f"instance {instance_id!r} is being purged; try again")
             await hub.storage.clock.sleep(0.2)
-        elif not existing.is_terminal or request.if_exists != "replace":
+        elif _stays(existing, request):
             await _withdraw(hub, head, spill, existing)
-            if request.if_exists != "skip":
-                raise InstanceExistsError(
-                    f"an instance {instance_id!r} exists and is {existing.runtime_status}"
-                )
-            # whoever started it may have died before ringing
-            await ringer.ring(instance_id)
-            return instance_id
+            return await _meet(ringer, existing, request)
         else:
             over = await settled(hub, existing, ringer)
             if over is not None:
                 stale = (over.incarnation, newest_first(over.created, instance_id))
                 head = replace(head, stale=(*over.stale, stale))
+
+
+def _stays(existing: Head, request: StartRequest) -> bool:
+    return existing.status != PURGING and not (
+        existing.is_terminal and request.if_exists == "replace"
+    )
+
+
+async def _meet(ringer: Ringer, existing: Head, request: StartRequest) -> str:
+    if request.if_exists != "skip":
+        raise InstanceExistsError(
+            f"an instance {request.instance_id!r} exists and is {existing.runtime_status}"
+        )
+    # whoever started it may have died before ringing
+    await ringer.ring(request.instance_id)
+    return request.instance_id
 
 
 async def _withdraw(hub: Hub, head: Head, spill: Spill, existing: Head) -> None:
