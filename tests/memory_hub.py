@@ -22,6 +22,7 @@ from durable.runtime.runtime import Runtime, RuntimeOptions
 from durable.storage.memory import memory_storage
 
 SWEEP = timedelta(seconds=10)
+QUIET_SWEEPS = 40
 
 Hook = Callable[[str, tuple[Any, ...]], Awaitable[None]]
 """Called with the name and the arguments of a storage call; may wait or raise."""
@@ -44,6 +45,7 @@ class MemoryHub:
         self.use(self.storage)
         self._sweep: asyncio.Task[None] | None = None
         self._swept = self.clock.now()
+        self._quiet = 0
 
     def use(self, storage: Storage, new_id: Callable[[int], str] = secrets.token_hex) -> None:
         """Let everything but this harness go through `storage`; before entering."""
@@ -174,15 +176,22 @@ class MemoryHub:
         await self.idle()
         await self._replace_dead()
         if await self.deliver():
+            self._quiet = 0
             await self.idle()
             return
-        moments = [m for m in (self.clock.next_wake(), self.queues.next_visible(), end) if m]
-        moments += await self._far_timers()
         now = self.clock.now()
+        visible = self.queues.next_visible()
+        if visible is not None and visible <= now:
+            # nobody has room for it: look again in a while
+            visible = now + timedelta(seconds=1)
+        moments = [m for m in (self.clock.next_wake(), visible, end) if m]
+        moments += await self._far_timers()
         moment = min(moments, default=now + SWEEP)
         if self.sweeping and moment - now > SWEEP:
-            # nothing near is left to sweep for: go to just before it
-            moment = max(now + SWEEP, moment - timedelta(seconds=15))
+            self._quiet += 1
+            # once sweeps have found nothing for long, go to just before the next thing
+            leap = moment - timedelta(seconds=15) if self._quiet > QUIET_SWEEPS else now
+            moment = max(now + SWEEP, leap)
         self.clock.advance_to(max(moment, now + timedelta(milliseconds=1)))
         if self.sweeping and self.clock.now() - self._swept >= SWEEP:
             self._begin_sweep()
