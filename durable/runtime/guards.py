@@ -104,7 +104,7 @@ class Claim(Lease):
         expires = storage.clock.now() + self.LIFETIME
         try:
             await storage.tables.transact(
-                self.table, CLAIMS, [Merge(self.key, {"expires": expires})]
+                self.table, CLAIMS, [Merge(self.key, {"expires": expires, "sent": False})]
             )
         except RowMissing:
             self.lost = True

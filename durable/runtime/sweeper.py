@@ -21,7 +21,7 @@ from durable.hub.rows import Head, has_id
 from durable.model.events import TaskScheduled, UnknownFormat
 from durable.model.failure import PROCESS_DIED
 from durable.model.instance import OrchestrationRuntimeStatus
-from durable.ports import Delete, Merge, Row, Where
+from durable.ports import Delete, Merge, Row, Value, Where
 from durable.runtime.dispatch import TIMER_SHARDS
 from durable.runtime.guards import CLAIMS, Claim, claim_key
 
@@ -116,16 +116,16 @@ class Sweeper:
         for row in page.rows:
             values: Any = row.values
             try:
-                # one of several sweepers at once wins this write, and sends
-                etags = await storage.tables.transact(
-                    table,
-                    CLAIMS,
-                    [Merge(row.key, {"expires": now + Claim.LIFETIME}, row.etag)],
-                )
+                if values["sent"]:
+                    await storage.tables.transact(table, CLAIMS, [Delete(row.key, row.etag)])
+                    continue
+                # one of several sweepers at once wins this write, and sends; the claim stays a
+                # while, for who receives the item and has not renewed it yet
+                again: dict[str, Value] = {"expires": now + Claim.LIFETIME, "sent": True}
+                await storage.tables.transact(table, CLAIMS, [Merge(row.key, again, row.etag)])
                 if not values["covered"]:
                     logger.info("an activity's claim expired; it is sent again: %s", row.key)
                     await storage.queues.send(values["queue"], values["body"])
-                await storage.tables.transact(table, CLAIMS, [Delete(row.key, etags[0])])
             except (RowChanged, RowMissing, ContainerMissing):
                 continue
 

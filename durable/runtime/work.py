@@ -235,6 +235,7 @@ class Work:
             "queue": self._hub.names.work_queue(item.activity),
             "body": item.encode(),
             "covered": covered,
+            "sent": False,
         }
         claim = Claim(storage.clock, table, key)
         try:
