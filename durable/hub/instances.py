@@ -263,24 +263,27 @@ class Instances:
             inbox_key(incarnation, message_id),
             {"v": FORMAT, "order": order, **payload_columns("data", text)},
         )
+        # what an earlier try wrote stays: it may have been taken in, its answer lost
+        written: list[str] = []
         try:
-            await self._write(partition, spill, gate)
+            await self._write(partition, spill, gate, written=written)
             await self._tables.transact(self._table, partition, [gate, row])
         except RowMissing:
-            await self.delete_rows(instance_id, [item.key for item in spill.rows])
+            await self.delete_rows(instance_id, written)
             return False
         except RowExists:
-            # it may be this very call's, its answer lost: then the payload is in use
-            present = await self._tables.get(self._table, partition, row.key)
-            if present is not None and present.values.get("data") != row.values.get("data"):
-                await self.delete_rows(instance_id, [item.key for item in spill.rows])
+            await self.delete_rows(instance_id, written)
         return True
 
-    async def _write(self, partition: str, spill: Spill, *first: Op) -> None:
-        """Write payload rows; what an earlier try of the same call wrote stays."""
+    async def _write(
+        self, partition: str, spill: Spill, *first: Op, written: list[str] | None = None
+    ) -> None:
+        """Write the payload rows that are not there yet; `written` gets their keys."""
         for batch in spill.batches():
             with suppress(RowExists):
                 await self._tables.transact(self._table, partition, [*first, *batch])
+                if written is not None:
+                    written += [row.key for row in batch]
 
     async def has_message(self, instance_id: str, incarnation: str, message_id: str) -> bool:
         """Whether a message of that id lies in the inbox."""

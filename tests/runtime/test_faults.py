@@ -18,6 +18,13 @@ def seeds(default: Iterable[int]) -> list[int]:
     return list(range(int(first), int(beyond or int(first) + 1)))
 
 
+FOUND = {
+    "an ending run took the ring of the next instance": [(91, False), (273, False)],
+    "a repeated delivery took the payload away": [(5045, True), (5475, True), (7100, False)],
+}
+"""Seeds that showed a mistake once, by what it was; with the audit or without."""
+
+
 @pytest.mark.parametrize("seed", seeds(range(40)))
 async def test_everything_acknowledged_ends_and_leaves_nothing(seed: int) -> None:
     await World(seed).run()
@@ -26,3 +33,11 @@ async def test_everything_acknowledged_ends_and_leaves_nothing(seed: int) -> Non
 @pytest.mark.parametrize("seed", seeds(range(1000, 1030)))
 async def test_it_does_so_without_an_audit_too(seed: int) -> None:
     await World(seed, sweeping=False).run()
+
+
+@pytest.mark.parametrize(
+    ("seed", "sweeping"),
+    [pytest.param(*found, id=f"{name} {found[0]}") for name in FOUND for found in FOUND[name]],
+)
+async def test_what_was_found_once_stays_mended(seed: int, sweeping: bool) -> None:
+    await World(seed, sweeping=sweeping).run()

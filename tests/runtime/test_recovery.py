@@ -13,7 +13,7 @@ from durable.engine.context import DurableOrchestrationContext as Context
 from durable.errors import AmbiguousAnswer, InstanceFinishedError
 from durable.hub.payloads import Spill
 from durable.hub.rows import Head
-from durable.model.events import EventRaised
+from durable.model.events import Arrival, EventRaised
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Insert
 from durable.runtime.runtime import RuntimeOptions
@@ -315,6 +315,40 @@ async def test_killed_between_the_payload_rows_and_the_commit_nothing_shows(acti
 
 
 # ---- events and the end ----
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_repeated_delivery_leaves_the_payload_that_was_taken_in(ends: bool) -> None:
+    hub = MemoryHub()
+    text = "z" * 40_000
+
+    @hub.orchestrator
+    async def job(context: Context) -> Any:
+        context.set_custom_status(await context.wait_for_external_event("e", str))
+        if not ends:
+            await context.wait_for_external_event("never")
+
+    async with hub:
+        await hub.client.start_new("job", "j")
+        await hub.idle()
+        head = await head_of(hub, "j")
+        arrival = Arrival(EventRaised("e", "m", json.dumps(text)))
+
+        async def deliver(nonce: str) -> bool:
+            return await hub.hub.instances.deliver("j", head.incarnation, "m", arrival, nonce=nonce)
+
+        assert await deliver("n")
+        await hub.client._ringer.ring("j")
+        await hub.idle()
+        # the answer was lost, and the sender tries again; so does another sender of the same
+        assert [await deliver("n"), await deliver("n2")] == ([False, False] if ends else [True] * 2)
+        assert await deliver("n") is not ends
+        await hub.client._ringer.ring("j")
+        await hub.idle()
+        status = await status_of(hub, "j")
+        assert json.loads(status.custom_status or "") == text
+        history = await hub.outside.get_history("j", payloads=True)
+        assert [e.input for _, e in history if isinstance(e, EventRaised)] == [json.dumps(text)]
 
 
 @pytest.mark.parametrize("seed", range(20))
