@@ -99,6 +99,7 @@ class Work:
     async def _perform_if_awaited(self, item: WorkItem, *, covered: bool) -> Result | None:
         late = self._hub.storage.clock.now() - item.scheduled > LATE_START
         if (late or item.begun > 1) and not await self._is_awaited(item):
+            await self._unclaim(claim_key(item.instance_id, item.execution_id, item.task_id))
             return None
         return await self.perform(item, covered=covered)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,24 @@ def seeds(default: Iterable[int]) -> list[int]:
     return list(range(int(first), int(beyond or int(first) + 1)))
 
 
+async def live(seed: int, *, sweeping: bool) -> None:
+    """One life; a failure says how to have it again."""
+    try:
+        await World(seed, sweeping=sweeping).run()
+    except BaseException as error:
+        error.add_note(f"World({seed}, sweeping={sweeping}) at commit {commit()}")
+        raise
+
+
+def commit() -> str:
+    """What is checked out, as far as git can tell."""
+    command = ["git", "describe", "--always", "--dirty"]
+    found = subprocess.run(
+        command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or "unknown"
+
+
 FOUND = {
     "an ending run took the ring of the next instance": [(91, False), (273, False)],
     "a repeated delivery took the payload away": [(5045, True), (5475, True), (7100, False)],
@@ -27,12 +47,12 @@ FOUND = {
 
 @pytest.mark.parametrize("seed", seeds(range(40)))
 async def test_everything_acknowledged_ends_and_leaves_nothing(seed: int) -> None:
-    await World(seed).run()
+    await live(seed, sweeping=True)
 
 
 @pytest.mark.parametrize("seed", seeds(range(1000, 1030)))
 async def test_it_does_so_without_an_audit_too(seed: int) -> None:
-    await World(seed, sweeping=False).run()
+    await live(seed, sweeping=False)
 
 
 @pytest.mark.parametrize(
@@ -40,4 +60,4 @@ async def test_it_does_so_without_an_audit_too(seed: int) -> None:
     [pytest.param(*found, id=f"{name} {found[0]}") for name in FOUND for found in FOUND[name]],
 )
 async def test_what_was_found_once_stays_mended(seed: int, sweeping: bool) -> None:
-    await World(seed, sweeping=sweeping).run()
+    await live(seed, sweeping=sweeping)

@@ -146,6 +146,7 @@ class Instance:
         """The new generation's first turn has its start, and nothing decided after it yet."""
         self.generations += 1
         self._begun_with, self.turns = [commit.turn], []
+        [self.start] = [e for e in commit.turn.events if isinstance(e, ExecutionStarted)]
         self._known.clear()
         self.execution = Execution.replay(
             self.definition, INSTANCE_ID, self.start, None, self._begun_with
