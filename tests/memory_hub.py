@@ -13,7 +13,12 @@ from typing import Any, Self
 from durable.client import DurableOrchestrationClient
 from durable.errors import StorageError
 from durable.hub.hub import Hub
-from durable.model.functions import ActivityDefinition, OrchestratorDefinition, Registry
+from durable.model.functions import (
+    ActivityDefinition,
+    EntityDefinition,
+    OrchestratorDefinition,
+    Registry,
+)
 from durable.model.instance import InstanceStatus
 from durable.ports import Storage, Where
 from durable.runtime.dispatch import TIMER_SHARDS
@@ -64,6 +69,10 @@ class MemoryHub:
 
     def queued_activity(self, function: Callable[..., Any]) -> Callable[..., Any]:
         self.registry.add(ActivityDefinition(function.__name__, function, "value", queued=True))
+        return function
+
+    def entity(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        self.registry.add(EntityDefinition(function.__name__, function))
         return function
 
     async def __aenter__(self) -> Self:

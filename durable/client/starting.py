@@ -7,7 +7,7 @@ from typing import Literal
 
 from durable.errors import InstanceExistsError, RowChanged, RowExists, RowMissing
 from durable.hub.hub import Hub
-from durable.hub.keys import newest_first
+from durable.hub.keys import listing_key
 from durable.hub.payloads import Spill
 from durable.hub.purge import settled
 from durable.hub.ringing import Ringer, repeat
@@ -31,6 +31,7 @@ class StartRequest:
     if_exists: IfExists = "replace"
     chosen: bool = False
     """Whether the id is the caller's, so that there may well be such an instance."""
+    trace: tuple[str, str] = ("", "")
 
 
 async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
@@ -51,6 +52,7 @@ async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
         version=request.version,
         input=spill.payload(request.text),
         tags=request.tags,
+        trace=request.trace,
     )
     # the row first: an instance that exists is always listed
     await repeat(hub, lambda: hub.projection.announce(head))
@@ -80,7 +82,7 @@ async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
         else:
             over = await settled(hub, existing, ringer)
             if over is not None:
-                stale = (over.incarnation, newest_first(over.created, instance_id))
+                stale = (over.incarnation, listing_key(over.created, instance_id))
                 head = replace(head, stale=(*over.stale, stale))
 
 
@@ -101,7 +103,7 @@ async def _meet(ringer: Ringer, existing: Head, request: StartRequest) -> str:
 
 
 async def _withdraw(hub: Hub, head: Head, spill: Spill, existing: Head) -> None:
-    row = newest_first(head.created, head.instance_id)
-    if row != newest_first(existing.created, existing.instance_id):
+    row = listing_key(head.created, head.instance_id)
+    if row != listing_key(existing.created, existing.instance_id):
         await hub.projection.withdraw(row)
     await hub.instances.delete_rows(head.instance_id, [row.key for row in spill.rows])

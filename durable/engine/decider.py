@@ -17,6 +17,7 @@ from durable.codec import encode
 from durable.engine.tasks import DurableTask
 from durable.errors import (
     ActivityFailedError,
+    EntityOperationFailedError,
     NotDurableError,
     SubOrchestrationFailedError,
     TaskFailedError,
@@ -25,9 +26,13 @@ from durable.model.events import (
     ContinueAsNew,
     Decision,
     Ending,
+    EntityLockGranted,
+    EntityOperationCompleted,
+    EntityOperationFailed,
     EventRaised,
     ExecutionCompleted,
     ExecutionResumed,
+    ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
@@ -44,6 +49,13 @@ from durable.model.failure import FailureDetails
 from durable.model.functions import OrchestratorDefinition
 from durable.model.instance import Parent
 
+Failed = TaskFailed | SubOrchestrationInstanceFailed | EntityOperationFailed
+
+_FAILED: dict[type[Failed], tuple[type[TaskFailedError], str]] = {
+    TaskFailed: (ActivityFailedError, "activity"),
+    SubOrchestrationInstanceFailed: (SubOrchestrationFailedError, "sub-orchestration"),
+    EntityOperationFailed: (EntityOperationFailedError, "entity operation"),
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PACKAGE = __name__.partition(".")[0]
 
@@ -75,7 +87,7 @@ class Decider:
         parent: Parent | None,
         face: Callable[[Decider], object],
     ) -> None:
-        """`face` makes what the code is called with."""
+        """`face` makes what native code is called with."""
         self._face = face
         self.definition = definition
         self.instance_id = instance_id
@@ -88,6 +100,10 @@ class Decider:
         self.custom_status: str | None = None
         self.decisions: deque[tuple[Decision, Place]] = deque()
         self.ending: Ending | ExecutionTerminated | None = None
+        self.error: BaseException | None = None
+        """What the code ended with, where it failed."""
+        self.failures: dict[int, TaskFailedError] = {}
+        """The errors of the tasks that failed."""
         self.continuing: ContinueAsNew | None = None
         self.next_id = 0
         self.uuids = 0
@@ -100,6 +116,11 @@ class Decider:
         self._code: Generator[Any, Any, Any] | Coroutine[Any, Any, Any] | None = None
         self._waiting: DurableTask[Any] | None = None
 
+    @classmethod
+    def like(cls, other: Decider) -> Decider:
+        """Another one of the same code, at its beginning."""
+        return cls(other.definition, other.instance_id, other.parent, other._face)
+
     # ---- what the context calls ----
 
     def decide(self, decision: Decision) -> None:
@@ -107,6 +128,11 @@ class Decider:
         nobody left to decide for, and it is ignored."""
         if self.ending is None:
             self.decisions.append((decision, caller()))
+
+    def decide_first(self, decision: Decision) -> None:
+        """Repeat a decision of long ago, before all new ones."""
+        if self.ending is None:
+            self.decisions.appendleft((decision, Place(("history", 0))))
 
     def new_id(self) -> int:
         """The next task id; the only allocator there is."""
@@ -166,6 +192,11 @@ class Decider:
         else:
             self._apply(event)
 
+    def fail(self, error: Exception) -> None:
+        """End the code with an error of ours."""
+        self.decisions.clear()
+        self._end_with(error)
+
     def close(self) -> None:
         """Drop the code; its `finally` blocks run and decide nothing."""
         code, self._code, self._waiting = self._code, None, None
@@ -181,26 +212,25 @@ class Decider:
             # too late for this generation: the next one, if there is to be one, takes signals
             if isinstance(event, Signal):
                 self._late.append(event)
+            elif isinstance(event, Failed):
+                self._note_failure(event)
             return
         match event:
             case ExecutionStarted():
                 self._start(event)
                 return
-            case TaskCompleted() | SubOrchestrationInstanceCompleted():
+            case TaskCompleted() | SubOrchestrationInstanceCompleted() | EntityOperationCompleted():
                 self._complete(event.task_id, event.result)
-            case TimerFired():
+            case TimerFired() | EntityLockGranted():
                 self._complete(event.task_id, None)
-            case TaskFailed():
-                self._fail(event.task_id, event.failure, ActivityFailedError, "activity")
-            case SubOrchestrationInstanceFailed():
-                self._fail(
-                    event.task_id,
-                    event.failure,
-                    SubOrchestrationFailedError,
-                    "sub-orchestration",
-                )
+            case TaskFailed() | SubOrchestrationInstanceFailed() | EntityOperationFailed():
+                task, error = self._note_failure(event)
+                if task is not None:
+                    task.fail(error)
             case EventRaised():
                 self._raise_event(event)
+            case ExecutionRewound():
+                self.next_id = max(self.next_id, event.next_id)
         if self._waiting is not None and self._waiting.is_completed:
             self._run()
 
@@ -209,12 +239,13 @@ class Decider:
         if task is not None:
             task.complete(result)
 
-    def _fail(
-        self, task_id: int, failure: FailureDetails, kind: type[TaskFailedError], what: str
-    ) -> None:
-        name, task = self._open.pop(task_id, ("", None))
+    def _note_failure(self, event: Failed) -> tuple[DurableTask[Any] | None, TaskFailedError]:
+        name, task = self._open.pop(event.task_id, ("", None))
+        kind, what = _FAILED[type(event)]
+        error = kind(f"{what} {name!r} failed: {event.failure}", event.failure)
         if task is not None:
-            task.fail(kind(f"{what} {name!r} failed: {failure}", failure))
+            self.failures[event.task_id] = error
+        return task, error
 
     def _raise_event(self, event: EventRaised) -> None:
         waiters = self._waiters.get(event.name.casefold())
@@ -227,7 +258,9 @@ class Decider:
         self.execution_id, self.version = event.execution_id, event.version
         self.input = event.input if isinstance(event.input, str) else None
         try:
-            code = self.definition.function(self._face(self))
+            face = self.definition.face
+            arguments = (self._face(self),) if face is None else face(self)
+            code = self.definition.function(*arguments)
         except Exception as error:
             self._end_with(error)
             return
@@ -254,11 +287,14 @@ class Decider:
                     self._waiting = task
                     return
         except StopIteration as stop:
-            self._return(stop.value)
+            value = stop.value
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
             self._end_with(error)
+            return
+        # out here the StopIteration is no cause of what may go wrong
+        self._return(value)
 
     def _advance(self, task: DurableTask[Any] | None) -> Any:
         assert self._code is not None
@@ -279,6 +315,7 @@ class Decider:
 
     def _end_with(self, error: BaseException) -> None:
         self.close()
+        self.error = error
         if isinstance(error, RuntimeError) and "no running event loop" in str(error):
             place = _user_line(error)
             error = NotDurableError(

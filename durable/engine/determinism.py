@@ -8,6 +8,10 @@ from durable.model.events import (
     ContinueAsNew,
     Decision,
     Ending,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    EntityUnlockSent,
     EventSent,
     ExecutionCompleted,
     ExecutionTerminated,
@@ -27,7 +31,7 @@ def check_match(decider: Decider, expected: Decision) -> None:
     if not decider.decisions:
         raise _mismatch(decider, describe(expected), _instead(decider), None)
     actual, place = decider.decisions.popleft()
-    if _identity(actual) != _identity(expected):
+    if not is_same(actual, expected):
         raise _mismatch(decider, describe(expected), describe(actual), place)
 
 
@@ -54,12 +58,26 @@ def describe(decision: Decision) -> str:
             return f"sub-orchestration {decision.name!r} (task {decision.task_id})"
         case EventSent():
             return f"event {decision.name!r} to {decision.instance_id!r} (task {decision.task_id})"
+        case EntityOperationCalled() | EntityOperationSignaled():
+            verb = "calling" if isinstance(decision, EntityOperationCalled) else "signalling"
+            return (
+                f"{verb} {decision.operation!r} of {decision.entity_id!r} (task {decision.task_id})"
+            )
+        case EntityLockRequested():
+            return f"locking {decision.entity_id!r} (task {decision.task_id})"
+        case EntityUnlockSent():
+            return f"releasing {decision.entity_id!r} (task {decision.task_id})"
         case ContinueAsNew():
             return "continue-as-new"
         case ExecutionCompleted(failure=None):
             return "the end"
         case ExecutionCompleted():
             return "a failure"
+
+
+def is_same(actual: Decision, expected: Decision) -> bool:
+    """Whether the code decided what history has."""
+    return _identity(actual) == _identity(expected)
 
 
 def _identity(decision: Decision) -> tuple[object, ...]:
@@ -69,6 +87,10 @@ def _identity(decision: Decision) -> tuple[object, ...]:
             return type(decision), decision.task_id, decision.name
         case TimerCreated() | TimerCanceled():
             return type(decision), decision.task_id
+        case EntityOperationCalled() | EntityOperationSignaled():
+            return type(decision), decision.task_id, decision.entity_id, decision.operation
+        case EntityLockRequested() | EntityUnlockSent():
+            return type(decision), decision.task_id, decision.entity_id
         case EventSent():
             return type(decision), decision.task_id, decision.instance_id, decision.name
         case _:

@@ -8,13 +8,14 @@ prefix already run; dropping it never changes a result.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from durable.codec import encode
 from durable.engine.context import DurableOrchestrationContext
 from durable.engine.decider import Decider
 from durable.engine.determinism import check_leftover, check_match
+from durable.engine.rewinding import effective, nothing_undone, plan
 from durable.model.commit import Commit, OutboxItem, Send
 from durable.model.events import (
     INCOMING,
@@ -22,11 +23,22 @@ from durable.model.events import (
     Completion,
     ContinueAsNew,
     Decision,
+    EntityLock,
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperation,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityOperationSignaled,
+    EntityUnlock,
+    EntityUnlockSent,
     Event,
     EventRaised,
     EventSent,
     ExecutionCompleted,
     ExecutionResumed,
+    ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
@@ -80,11 +92,14 @@ class Execution:
         self.start = start
         self.sequence = 0
         self.outstanding: dict[int, Outstanding] = {}
+        self.locks: dict[int, str] = {}
+        """Entities by the task id of the lock request, from then until the release."""
         self.time: datetime | None = None
         self.is_open = True
         self._seen: dict[str, datetime] = {}
         self._turn_time: datetime | None = None
         self._accepted: list[Incoming] = []
+        self._history: list[Turn] = []
         self._dropped: list[OutboxItem] = []
         self._decider = Decider(definition, instance_id, parent, DurableOrchestrationContext)
 
@@ -104,14 +119,65 @@ class Execution:
         where the code decides otherwise than history has it.
         """
         execution = cls(definition, instance_id, start, parent)
-        for turn in history:
+        for turn in effective(history):
             execution._replay_turn(turn)
         return execution
+
+    @classmethod
+    def failed(
+        cls,
+        definition: OrchestratorDefinition,
+        instance_id: str,
+        start: ExecutionStarted,
+        parent: Parent | None,
+        history: Sequence[Turn],
+    ) -> Execution:
+        """As `replay`, of an execution that failed and is to be rewound. The code may have been
+        mended since, and go further."""
+        execution = cls(definition, instance_id, start, parent)
+        *turns, last = effective(history)
+        events = tuple(e for e in last.events if not isinstance(e, ExecutionCompleted))
+        for turn in (*turns, replace(last, events=events, open=True)):
+            execution._replay_turn(turn)
+        execution._history = list(history)
+        return execution
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether history has it that it failed: only `rewound` leads on from there."""
+        return bool(self._history)
+
+    def rewound(self, request: ExecutionRewound, now: datetime) -> Execution:
+        """This failed execution's next turn, begun: it undoes what `plan` says, and sends again
+        what is open then. Inside a section whose entity locks are gone nothing is undone, and
+        it fails as before. Raises NonDeterminismError where the code does not fit."""
+        time = max(now, self.time) if self.time else now
+        complete = plan(self, self._history, request)
+        execution = self._with(complete, time)
+        if execution.locks:
+            execution.close()
+            complete = nothing_undone(self._history, complete)
+            execution = self._with(complete, time)
+        execution.sequence, execution._turn_time = self.sequence, time
+        execution._accepted.append(complete)
+        for task_id in sorted(execution.outstanding, reverse=True):
+            execution.decider.decide_first(execution.outstanding[task_id].event)
+        return execution
+
+    def _with(self, rewind: ExecutionRewound, time: datetime) -> Execution:
+        turn = Turn(self.sequence, time, self.execution_id, (rewind,), open=True)
+        history = [*self._history, turn]
+        return Execution.replay(self.definition, self.instance_id, self.start, self.parent, history)
 
     @property
     def execution_id(self) -> str:
         """The generation this is."""
         return self.start.execution_id
+
+    @property
+    def decider(self) -> Decider:
+        """The code as far as it has come."""
+        return self._decider
 
     @property
     def is_suspended(self) -> bool:
@@ -160,6 +226,9 @@ class Execution:
             if isinstance(event, INCOMING):
                 self._note(event, turn.time, turn.sequence)
                 decider.feed(event, turn.time, replaying=True)
+            elif isinstance(event, Scheduling) and event.task_id in self.outstanding:
+                # a rewind had it sent again; the code decided it long before
+                self._note(event, turn.time, turn.sequence)
             else:
                 check_match(decider, event)  # type: ignore[arg-type]
                 self._note(event, turn.time, turn.sequence)
@@ -175,16 +244,36 @@ class Execution:
                 | TimerFired()
                 | SubOrchestrationInstanceCompleted()
                 | SubOrchestrationInstanceFailed()
+                | EntityOperationCompleted()
+                | EntityOperationFailed()
+                | EntityLockGranted()
                 | TimerCanceled()
             ):
                 self.outstanding.pop(event.task_id, None)
-            case TaskScheduled() | TimerCreated() | SubOrchestrationInstanceCreated():
+            case EntityLockRequested():
                 self.outstanding[event.task_id] = Outstanding(event, time, sequence)
-            case EventRaised() | ExecutionSuspended() | ExecutionResumed() | ExecutionTerminated():
+                self.locks[event.task_id] = event.entity_id
+            case EntityUnlockSent():
+                self.outstanding.pop(event.task_id, None)
+                self.locks.pop(event.task_id, None)
+            case (
+                TaskScheduled()
+                | TimerCreated()
+                | SubOrchestrationInstanceCreated()
+                | EntityOperationCalled()
+            ):
+                self.outstanding[event.task_id] = Outstanding(event, time, sequence)
+            case (
+                EventRaised()
+                | ExecutionSuspended()
+                | ExecutionResumed()
+                | ExecutionTerminated()
+                | ExecutionRewound()
+            ):
                 self._seen[event.message_id] = time
             case ExecutionStarted():
                 self.start = event
-            case EventSent() | ContinueAsNew() | ExecutionCompleted():
+            case _:
                 pass
 
     # ---- the next turn ----
@@ -254,6 +343,7 @@ class Execution:
             events = (*events, ending)
         for task_id in list(self.outstanding):
             outbox += self._drop_timer(task_id)
+        outbox += [OutboxItem(Send.UNLOCK, lock, entity) for lock, entity in self.locks.items()]
         if isinstance(ending, ContinueAsNew):
             return self._continue(ending, events, outbox, sequence, time, nonce, forget=not more)
         return self._finish(ending, events, outbox, sequence, time, nonce)
@@ -269,6 +359,9 @@ class Execution:
                 | TimerFired()
                 | SubOrchestrationInstanceCompleted()
                 | SubOrchestrationInstanceFailed()
+                | EntityOperationCompleted()
+                | EntityOperationFailed()
+                | EntityLockGranted()
             ):
                 open_task = self.outstanding.get(event.task_id)
                 if (
@@ -278,6 +371,8 @@ class Execution:
                 ):
                     return None
                 return event
+            case EntityOperation() | EntityLock() | EntityUnlock() | ExecutionRewound():
+                return None
             case _:
                 if event.message_id in self._seen:
                     return None
@@ -305,9 +400,19 @@ class Execution:
                     if decision.task_id not in created:
                         outbox += self._drop_timer(decision.task_id)
                 case SubOrchestrationInstanceCreated():
-                    outbox.append(OutboxItem(Send.CHILD, decision.task_id, decision.instance_id))
+                    # known already, it is a rewind's, and the child may exist
+                    kind = Send.REWIND if decision.task_id in self.outstanding else Send.CHILD
+                    outbox.append(OutboxItem(kind, decision.task_id, decision.instance_id))
                 case EventSent():
                     outbox.append(OutboxItem(Send.EVENT, decision.task_id, decision.instance_id))
+                case (
+                    EntityOperationCalled()
+                    | EntityOperationSignaled()
+                    | EntityLockRequested()
+                    | EntityUnlockSent()
+                ):
+                    kind = _TO_ENTITY[type(decision)]
+                    outbox.append(OutboxItem(kind, decision.task_id, decision.entity_id))
                 case ContinueAsNew() | ExecutionCompleted():
                     pass
             self._note(decision, time, self.sequence)
@@ -400,4 +505,12 @@ _ANSWERS: dict[type[Scheduling], tuple[type[Completion], ...]] = {
         SubOrchestrationInstanceCompleted,
         SubOrchestrationInstanceFailed,
     ),
+    EntityOperationCalled: (EntityOperationCompleted, EntityOperationFailed),
+    EntityLockRequested: (EntityLockGranted,),
+}
+_TO_ENTITY = {
+    EntityOperationCalled: Send.CALL,
+    EntityOperationSignaled: Send.SIGNAL,
+    EntityLockRequested: Send.LOCK,
+    EntityUnlockSent: Send.UNLOCK,
 }

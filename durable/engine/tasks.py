@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, Generic, TypeVar
 
 from durable.codec import decode
-from durable.errors import InvalidRequestError, PayloadError
+from durable.errors import InvalidRequestError, PayloadError, TaskFailedError
 
 T = TypeVar("T")
 
@@ -50,12 +50,15 @@ class DurableTask(Generic[T]):
         """As `result`."""
         if not self._done:
             raise InvalidRequestError("the task has not completed: await it first")
-        if self._error is not None:
-            raise self._error
+        error = self.get_exception()
+        if error is not None:
+            raise error
         return self._value  # type: ignore[return-value]
 
     def get_exception(self) -> BaseException | None:
         """The error it failed with, or None."""
+        if isinstance(self._error, TaskFailedError):
+            self._error.observed = True
         return self._error
 
     def __await__(self) -> Generator[DurableTask[Any], None, T]:
@@ -140,7 +143,7 @@ class WhenAll(CompositeTask[list[Any]]):
     def on_child_completed(self, task: DurableTask[Any]) -> None:
         self._open -= 1
         if task.is_failed and self._first_error is None:
-            self._first_error = task.get_exception()
+            self._first_error = task._error
         if self._first_error is not None and (self._fail_fast or not self._open):
             self.fail(self._first_error)
         elif not self._open:

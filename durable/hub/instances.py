@@ -21,6 +21,7 @@ from durable.hub.keys import (
     head_key,
     history_range,
     inbox_key,
+    inbox_owner,
     inbox_range,
     incarnation_range,
     payload_range,
@@ -50,7 +51,8 @@ from durable.hub.rows import (
     payload_columns,
     payload_from_columns,
 )
-from durable.model.events import INCOMING, Arrival, Event, Payload, PayloadRef
+from durable.model.entities import is_entity
+from durable.model.events import INCOMING, Arrival, EntityOperation, Event, Payload, PayloadRef
 from durable.ports import Delete, Insert, Merge, Op, Replace, Row, Storage, Where
 
 DELETE_BATCH = 90
@@ -100,13 +102,26 @@ class Instances:
         # the payload rows must still be there: whoever cleans up after an old incarnation may
         # have taken them for litter
         present = [Merge(row.key, {}) for row in spill.rows]
-        gate = Insert(gate_key(head.incarnation), {"v": FORMAT})
+        gates = [] if is_entity(head.instance_id) else [_gate(head)]
         try:
-            etags = await self._tables.transact(self._table, partition, [first, gate, *present])
+            etags = await self._tables.transact(self._table, partition, [first, *gates, *present])
         except RowMissing as error:
-            if error.index >= 2:
+            if error.index > len(gates):
                 raise RowExists("the instance was cleaned up at the same moment") from error
             raise
+        return head.with_etag(etags[0])
+
+    async def reopen(self, head: Head, message_id: str, arrival: Arrival) -> Head:
+        """Let an instance that has ended go on with an arrival: head, gate and inbox in one
+        transaction. Raises RowChanged or RowMissing when it is not as it was read, RowExists
+        when it goes on already."""
+        row = {"v": FORMAT, "order": 0, **payload_columns("data", encode_arrival(arrival))}
+        ops: list[Op] = [
+            Merge(head_key(head.instance_id), head.state_values(), head.etag),
+            _gate(head),
+            Insert(inbox_key(head.incarnation, message_id), row),
+        ]
+        etags = await self._tables.transact(self._table, encode(head.instance_id), ops)
         return head.with_etag(etags[0])
 
     async def update(self, head: Head) -> Head:
@@ -149,7 +164,12 @@ class Instances:
         if turn.closing:
             values |= payload_columns("input", spill.payload(head.input))
             values |= {"version": head.version or ""}
+        elif is_entity(instance):
+            values |= payload_columns("input", head.input)
         for batch in spill.batches():
+            if is_entity(instance):
+                await self._tables.transact(self._table, partition, batch)
+                continue
             merge = Merge(gate_key(incarnation), {}, gate or "*")
             etags = await self._tables.transact(self._table, partition, [merge, *batch])
             gate = etags[0] if gate else None
@@ -213,21 +233,23 @@ class Instances:
 
     async def resolve(self, head: Head, event: Event, known: dict[str, PayloadRef]) -> Event:
         """An incoming event with its payload as text; `known` learns where the text lies."""
-        if not isinstance(event, INCOMING):
+        if not isinstance(event, (*INCOMING, EntityOperation)):
             return event
+        owner = inbox_owner(head.instance_id, head.incarnation)
         for name, payload in payloads_of(event):
             if isinstance(payload, PayloadRef):
-                text = await self.text(head.instance_id, head.incarnation, payload)
+                text = await self.text(head.instance_id, owner, payload)
                 if text is not None:
                     known[digest(text)] = payload
-                event = replace(event, **{name: text})
+                event = replace(event, **{name: text})  # type: ignore[arg-type]
         return event
 
     # ---- the inbox ----
 
     async def inbox(self, head: Head) -> Inbox:
         """Gate and inbox, the gate read first; rows ordered by the service's time, then key."""
-        low, high = inbox_range(head.incarnation)
+        owner = inbox_owner(head.instance_id, head.incarnation)
+        low, high = inbox_range(owner)
         rows = await self._range(head.instance_id, low, high)
         gate, messages = None, []
         for row in rows:
@@ -236,9 +258,7 @@ class Instances:
                 continue
             check_format(row)
             values: Any = row.values
-            text = await self.text(
-                head.instance_id, head.incarnation, payload_from_columns("data", values)
-            )
+            text = await self.text(head.instance_id, owner, payload_from_columns("data", values))
             order = (row.timestamp, values["order"], row.key)
             messages.append(InboxRow(row.key, decode_arrival(text or ""), order))
         messages.sort(key=lambda message: message.order)
@@ -255,19 +275,20 @@ class Instances:
         order: int = 0,
     ) -> bool:
         """Put an arrival into an inbox, once for each `message_id`; False when that incarnation
-        has ended and takes nothing any more."""
-        partition, gate = encode(instance_id), Merge(gate_key(incarnation), {})
-        spill = Spill(incarnation, nonce)
+        has ended and takes nothing any more. An entity never ends."""
+        partition, owner = encode(instance_id), inbox_owner(instance_id, incarnation)
+        gate: list[Op] = [] if is_entity(instance_id) else [Merge(gate_key(incarnation), {})]
+        spill = Spill(owner, nonce)
         text = encode_arrival(spill.arrival(arrival))
         row = Insert(
-            inbox_key(incarnation, message_id),
+            inbox_key(owner, message_id),
             {"v": FORMAT, "order": order, **payload_columns("data", text)},
         )
         # what an earlier try wrote stays: it may have been taken in, its answer lost
         written: list[str] = []
         try:
-            await self._write(partition, spill, gate, written=written)
-            await self._tables.transact(self._table, partition, [gate, row])
+            await self._write(partition, spill, *gate, written=written)
+            await self._tables.transact(self._table, partition, [*gate, row])
         except RowMissing:
             await self.delete_rows(instance_id, written)
             return False
@@ -304,6 +325,25 @@ class Instances:
                 except RowMissing as error:
                     del batch[error.index]
 
+    async def clear_inbox(self, head: Head, keys: Sequence[str]) -> Head:
+        """Delete inbox rows of an instance that has ended, while it is as it was read: a rewind
+        lets the same incarnation go on. RowChanged when it is not."""
+        partition, left = encode(head.instance_id), list(keys)
+        while left:
+            batch = left[:DELETE_BATCH]
+            same: Op = Merge(head_key(head.instance_id), {}, head.etag)
+            try:
+                etags = await self._tables.transact(
+                    self._table, partition, [same, *(Delete(key) for key in batch)]
+                )
+            except RowMissing as error:
+                if error.index == 0:
+                    raise
+                del left[error.index - 1]
+                continue
+            head, left = head.with_etag(etags[0]), left[DELETE_BATCH:]
+        return head
+
     async def delete_head(self, head: Head) -> None:
         """Delete the head if it is still as read."""
         await self._tables.transact(
@@ -314,6 +354,10 @@ class Instances:
         """Delete everything of one incarnation but the head."""
         low, high = incarnation_range(incarnation)
         await self._delete_range(instance_id, low, high)
+
+    async def delete_payload(self, instance_id: str, owner: str, name: str, rows: int) -> None:
+        """Delete one payload."""
+        await self.delete_rows(instance_id, row_keys(owner, name, rows))
 
     async def delete_payloads(self, instance_id: str, incarnation: str) -> None:
         """Delete the payload rows of one incarnation."""
@@ -369,6 +413,10 @@ class Instances:
             token = page.next
             if token is None:
                 return rows
+
+
+def _gate(head: Head) -> Insert:
+    return Insert(gate_key(head.incarnation), {"v": FORMAT})
 
 
 def _between(instance_id: str, low: str, high: str) -> list[Where]:

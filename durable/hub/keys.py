@@ -75,6 +75,16 @@ def head_key(instance_id: str) -> str:
     return "!" + blake2s(instance_id.encode(), digest_size=8).hexdigest()
 
 
+ENTITY_INBOX = "e"
+"""Stands for the incarnation in the keys of what reaches an entity: that outlives the entity's
+clean-up, and no sender has to know which life it is in."""
+
+
+def inbox_owner(instance_id: str, incarnation: str) -> str:
+    """Under which name an instance's inbox and the payloads in it are kept."""
+    return ENTITY_INBOX if instance_id.startswith("@") else incarnation
+
+
 def gate_key(incarnation: str) -> str:
     """Sorts before the inbox, so that a query reads it first."""
     return f"{incarnation}|a"
@@ -113,6 +123,13 @@ def payload_range(incarnation: str) -> tuple[str, str]:
 def incarnation_range(incarnation: str) -> tuple[str, str]:
     """Everything but the head."""
     return f"{incarnation}|", f"{incarnation}~"
+
+
+def listing_key(created: datetime, instance_id: str) -> str:
+    """Row key in the instances table: entities by id, instances by `newest_first`."""
+    if instance_id.startswith("@"):
+        return encode(instance_id)
+    return newest_first(created, instance_id)
 
 
 def newest_first(created: datetime, instance_id: str) -> str:

@@ -56,7 +56,8 @@ class Doorbell:
 class WorkItem:
     """An activity to run. `input` is None with `has_input` when it did not fit: it is read from
     the turn that scheduled the task then. `lack` and `begun` count what earlier messages of
-    the same item went through: workers without its activity, and begun runs."""
+    the same item went through: workers without its activity, and begun runs. `trace` is the
+    traceparent and tracestate of the instance."""
 
     instance_id: str
     incarnation: str
@@ -71,6 +72,7 @@ class WorkItem:
     has_input: bool = True
     lack: int = 0
     begun: int = 0
+    trace: tuple[str, str] = ("", "")
 
     @classmethod
     def of(cls, event: TaskScheduled, head: Head, turn: Turn) -> WorkItem:
@@ -86,6 +88,7 @@ class WorkItem:
             event.call,
             event.attempt,
             event.input,
+            trace=head.trace,
         )
 
     @property
@@ -120,6 +123,7 @@ class WorkItem:
             "has_input": self.has_input,
             "lack": self.lack,
             "begun": self.begun,
+            **({"trace": self.trace} if any(self.trace) else {}),
         }
 
 
@@ -187,7 +191,13 @@ def _work_item(data: dict[str, Any]) -> WorkItem:
         _typed(data["has_input"], bool),
         _typed(data.get("lack", 0), int),
         _typed(data.get("begun", 0), int),
+        _trace(data.get("trace", ["", ""])),
     )
+
+
+def _trace(value: Any) -> tuple[str, str]:
+    parent, state = value
+    return _typed(parent, str), _typed(state, str)
 
 
 def _typed(value: Any, kind: type[Any]) -> Any:

@@ -50,10 +50,13 @@ class Spill:
         """How many rows each payload takes."""
         self._known = known if known is not None else {}
 
-    def payload(self, payload: Payload, limit: int = INLINE) -> Payload:
-        """The payload itself while short, else the reference it is stored under."""
+    def payload(self, payload: Payload, limit: int = INLINE, *, shared: bool = True) -> Payload:
+        """The payload itself while short, else the reference it is stored under; not `shared`,
+        under a reference that nothing else names."""
         if not isinstance(payload, str) or len(payload) <= limit:
             return payload
+        if not shared:
+            return self._store(payload)
         key = digest(payload)
         ref = self._known.get(key)
         if ref is None:

@@ -13,12 +13,13 @@ from typing import Any
 
 from durable.errors import RowChanged, RowExists, RowMissing
 from durable.hub.instances import Instances
-from durable.hub.keys import HubNames, newest_first, newest_first_bound
+from durable.hub.keys import HubNames, listing_key, newest_first_bound
 from durable.hub.rows import FORMAT, PURGING, Head
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.ports import Delete, Insert, Page, Replace, Row, Storage, Value, Where
 
 PARTITION = "i"
+ENTITIES = "e"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,16 @@ class Projection:
 
     async def announce(self, head: Head) -> None:
         """Write the row of a new incarnation, before its head."""
-        key = newest_first(head.created, head.instance_id)
+        key = listing_key(head.created, head.instance_id)
         try:
-            await self._tables.transact(self._table, PARTITION, [Insert(key, _values(head))])
+            await self._tables.transact(self._table, _partition(key), [Insert(key, _values(head))])
         except RowExists:
             return
 
     async def withdraw(self, key: str) -> None:
         """Delete a row whose incarnation did not come to be, or is over."""
         try:
-            await self._tables.transact(self._table, PARTITION, [Delete(key)])
+            await self._tables.transact(self._table, _partition(key), [Delete(key)])
         except RowMissing:
             return
 
@@ -64,22 +65,23 @@ class Projection:
 
         A row whose instance is gone, or now has another row, is deleted.
         """
+        partition = _partition(key)
         while True:
-            row = await self._tables.get(self._table, PARTITION, key)
+            row = await self._tables.get(self._table, partition, key)
             head = await self._instances.head(instance_id)
-            owner = head is not None and newest_first(head.created, instance_id) == key
+            owner = head is not None and listing_key(head.created, instance_id) == key
             try:
                 if not owner:
                     if row is not None:
-                        await self._tables.transact(self._table, PARTITION, [Delete(key, row.etag)])
+                        await self._tables.transact(self._table, partition, [Delete(key, row.etag)])
                     return head
                 assert head is not None
                 values = _values(head)
                 if row is None:
-                    await self._tables.transact(self._table, PARTITION, [Insert(key, values)])
+                    await self._tables.transact(self._table, partition, [Insert(key, values)])
                 elif not _same(row, values):
                     await self._tables.transact(
-                        self._table, PARTITION, [Replace(key, values, row.etag)]
+                        self._table, partition, [Replace(key, values, row.etag)]
                     )
             except (RowExists, RowChanged, RowMissing):
                 continue
@@ -87,7 +89,7 @@ class Projection:
 
     async def settle(self, head: Head) -> None:
         """Bring the instance's row up to date."""
-        await self.reconcile(head.instance_id, newest_first(head.created, head.instance_id))
+        await self.reconcile(head.instance_id, listing_key(head.created, head.instance_id))
 
     async def page(
         self,
@@ -121,6 +123,30 @@ class Projection:
         rows = [_listed(row) for row in page.rows]
         return [row for row in rows if not statuses or row.status in statuses], page.next
 
+    async def entities(
+        self,
+        *,
+        prefix: str = "@",
+        unsettled: bool = False,
+        limit: int = 100,
+        token: str | None = None,
+    ) -> tuple[list[Listed], str | None]:
+        """Up to `limit` entities whose encoded id begins with `prefix`, by id, and the token of
+        the next page."""
+        where = [
+            Where("PartitionKey", "eq", ENTITIES),
+            Where("RowKey", "ge", prefix),
+            Where("RowKey", "lt", prefix + "~"),
+        ]
+        if unsettled:
+            where.append(Where("settled", "eq", False))
+        page: Page = await self._tables.query(self._table, where, limit=limit, token=token)
+        return [_listed(row) for row in page.rows], page.next
+
+
+def _partition(key: str) -> str:
+    return ENTITIES if key.startswith("@") else PARTITION
+
 
 def _values(head: Head) -> dict[str, Value]:
     return {
@@ -144,6 +170,7 @@ def is_settled(head: Head) -> bool:
         or head.ready
         or head.waiting_since
         or head.stale
+        or head.lock
         or head.status in (PURGING, OrchestrationRuntimeStatus.STUCK)
     )
 

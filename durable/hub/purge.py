@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from durable.errors import InstanceExistsError, MessageGone, RowChanged, RowMissing
 from durable.hub.hub import Hub
-from durable.hub.keys import newest_first
+from durable.hub.keys import listing_key
 from durable.hub.messages import Doorbell
 from durable.hub.ringing import Ringer, repeat
 from durable.hub.rows import PURGING, Head
@@ -19,24 +20,33 @@ _PATIENCE = 50
 async def purge(hub: Hub, head: Head, ringer: Ringer) -> None:
     """Purge a finished instance. Where someone else restarts or purges it at the same moment,
     theirs stands. Raises InstanceExistsError when it does not get its last messages out."""
-    queue = hub.names.control_queue(head.instance_id)
-    # a hidden doorbell first: should this process die half-way, a worker finishes the purge
-    bell = Doorbell(head.instance_id, guard=True).encode()
+    async with guarded(hub, head.instance_id):
+        current: Head | None = head
+        while (
+            current is not None and current.incarnation == head.incarnation and current.is_terminal
+        ):
+            quiet = await settled(hub, current, ringer)
+            if quiet is None or quiet.incarnation != head.incarnation:
+                return
+            with suppress(RowChanged, RowMissing):
+                if quiet.status != PURGING:
+                    quiet = await repeat(
+                        hub,
+                        lambda: hub.instances.update(replace(quiet, status=PURGING)),  # noqa: B023
+                    )
+                await finish_purge(hub, quiet)
+                return
+            current = await repeat(hub, lambda: hub.instances.head(head.instance_id))
+
+
+@asynccontextmanager
+async def guarded(hub: Hub, instance_id: str) -> AsyncIterator[None]:
+    """A hidden doorbell for as long as something is half done: should this process die, a worker
+    looks at the instance and finishes it."""
+    queue = hub.names.control_queue(instance_id)
+    bell = Doorbell(instance_id, guard=True).encode()
     guard = await repeat(hub, lambda: hub.storage.queues.send(queue, bell, delay=_HIDDEN))
-    current: Head | None = head
-    while current is not None and current.incarnation == head.incarnation and current.is_terminal:
-        quiet = await settled(hub, current, ringer)
-        if quiet is None or quiet.incarnation != head.incarnation:
-            break
-        with suppress(RowChanged, RowMissing):
-            if quiet.status != PURGING:
-                quiet = await repeat(
-                    hub,
-                    lambda: hub.instances.update(replace(quiet, status=PURGING)),  # noqa: B023
-                )
-            await finish_purge(hub, quiet)
-            break
-        current = await repeat(hub, lambda: hub.instances.head(head.instance_id))
+    yield
     with suppress(MessageGone):
         await hub.storage.queues.delete(queue, guard)
 
@@ -49,7 +59,7 @@ async def finish_purge(hub: Hub, head: Head) -> None:
     for incarnation, key in head.stale:
         await hub.instances.delete_incarnation(head.instance_id, incarnation)
         await hub.projection.withdraw(key)
-    await hub.projection.withdraw(newest_first(head.created, head.instance_id))
+    await hub.projection.withdraw(listing_key(head.created, head.instance_id))
     await hub.instances.delete_head(head)
 
 

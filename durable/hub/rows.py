@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from durable.model.commit import OutboxItem
+from durable.model.entities import Lock
 from durable.model.events import (
     Arrival,
     Payload,
@@ -81,6 +82,10 @@ class Head:
     tasks that have not ended (see `encode_ids`). `stale` are earlier incarnations to
     delete, each with the key of its row in the projection. `failure` is why the instance
     failed, or is Stuck, and `suspect` the activity that ends processes, where it is known.
+    `trace` is the traceparent and tracestate of who started it.
+
+    An entity's head is the same row: its `input` is the state, `base` the first turn that is
+    still stored, and `lock` says which orchestration has it to itself.
     """
 
     instance_id: str
@@ -111,6 +116,8 @@ class Head:
     open_tasks: str = ""
     stale: tuple[tuple[str, str], ...] = ()
     suspect: int | None = None
+    trace: tuple[str, str] = ("", "")
+    lock: Lock | None = None
 
     @property
     def is_terminal(self) -> bool:
@@ -136,6 +143,7 @@ class Head:
             "tags": _json(self.tags),
             "version": self.version or "",
             "parent": _json(self.parent.to_dict()) if self.parent else "",
+            "trace": _json(self.trace) if any(self.trace) else "",
             **({"born": self.born} if self.born else {}),
             **payload_columns("input", self.input),
             **payload_columns("output", self.output),
@@ -161,6 +169,7 @@ class Head:
             "open": self.open_tasks,
             "stale": _json(self.stale),
             "suspect": -1 if self.suspect is None else self.suspect,
+            "lock": _json(self.lock.to_dict()) if self.lock else "",
         }
         if self.time is not None:
             values["time"] = self.time.isoformat()
@@ -199,6 +208,8 @@ class Head:
             next_timer=_time(values["timer"]),
             open_tasks=values["open"],
             suspect=values["suspect"] if values["suspect"] >= 0 else None,
+            trace=tuple(json.loads(values.get("trace") or '["",""]')),
+            lock=Lock.from_dict(json.loads(values["lock"])) if values.get("lock") else None,
             stale=tuple((incarnation, row) for incarnation, row in json.loads(values["stale"])),
         )
 

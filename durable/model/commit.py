@@ -23,12 +23,21 @@ class Send(StrEnum):
     TERMINATE = "terminate"
     REPLY = "reply"
     TRIM = "trim"
+    CALL = "call"
+    SIGNAL = "signal"
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    ANSWER = "answer"
+    START = "start"
+    DROP_PAYLOAD = "drop-payload"
+    REWIND = "rewind"
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
     """One thing to send for a turn. What to say is in the turn's event with that task id, for
-    REPLY in its last event; an instance other than the task's own is named by `target`."""
+    REPLY in its last event; an instance other than the task's own is named by `target`, which
+    for DROP_PAYLOAD names the payload as `owner|name|rows`."""
 
     kind: Send
     task_id: int = -1

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from durable.model.failure import FailureDetails
+from durable.model.instance import Parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,23 @@ class SubOrchestrationInstanceFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class EntityOperationCompleted:
+    task_id: int
+    result: Payload = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityOperationFailed:
+    task_id: int
+    failure: FailureDetails
+
+
+@dataclass(frozen=True, slots=True)
+class EntityLockGranted:
+    task_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class EventRaised:
     name: str
     message_id: str
@@ -88,6 +106,21 @@ class ExecutionTerminated:
     message_id: str
     reason: str | None = None
     recurse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRewound:
+    """A failed execution goes on as if the failures of the tasks `undone` had not come.
+
+    What the code decided from the event number `cut` of this generation on was a reaction to
+    them, and does not count; new task ids begin at `next_id`.
+    """
+
+    message_id: str
+    reason: str | None = None
+    undone: tuple[int, ...] = ()
+    cut: int = 0
+    next_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +162,37 @@ class EventSent:
 
 
 @dataclass(frozen=True, slots=True)
+class EntityOperationCalled:
+    task_id: int
+    entity_id: str
+    operation: str
+    input: Payload = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityOperationSignaled:
+    task_id: int
+    entity_id: str
+    operation: str
+    input: Payload = None
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityLockRequested:
+    task_id: int
+    entity_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityUnlockSent:
+    """Ends the lock that was asked for under this task id, granted or not."""
+
+    task_id: int
+    entity_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ContinueAsNew:
     input: Payload = None
     version: str | None = None
@@ -142,19 +206,74 @@ class ExecutionCompleted:
     failure: FailureDetails | None = None
 
 
+# ---- what reaches an entity, and what it answers ----
+
+
+@dataclass(frozen=True, slots=True)
+class EntityOperation:
+    """An operation to perform: a call of `caller`'s task, or else a signal. One that is `due`
+    later waits until then."""
+
+    message_id: str
+    operation: str
+    input: Payload = None
+    caller: Parent | None = None
+    due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityLock:
+    """A request for the entity, by the task of an orchestration."""
+
+    message_id: str
+    owner: Parent
+
+
+@dataclass(frozen=True, slots=True)
+class EntityUnlock:
+    """The end of that request, whether it was granted or is still on its way."""
+
+    message_id: str
+    owner: Parent
+
+
+@dataclass(frozen=True, slots=True)
+class EntityReplied:
+    """The answer to a call or, with neither result nor failure, to a lock request."""
+
+    task_id: int
+    caller: Parent
+    granted: bool = False
+    result: Payload = None
+    failure: FailureDetails | None = None
+
+
 Completion = (
     TaskCompleted
     | TaskFailed
     | SubOrchestrationInstanceCompleted
     | SubOrchestrationInstanceFailed
+    | EntityOperationCompleted
+    | EntityOperationFailed
+    | EntityLockGranted
     | TimerFired
 )
 Signal = EventRaised | ExecutionSuspended | ExecutionResumed | ExecutionTerminated
-Incoming = ExecutionStarted | Completion | Signal
-Scheduling = TaskScheduled | TimerCreated | SubOrchestrationInstanceCreated
+Incoming = ExecutionStarted | Completion | Signal | ExecutionRewound
+Scheduling = (
+    TaskScheduled
+    | TimerCreated
+    | SubOrchestrationInstanceCreated
+    | EntityOperationCalled
+    | EntityLockRequested
+)
 Ending = ContinueAsNew | ExecutionCompleted
-Decision = Scheduling | TimerCanceled | EventSent | Ending
-Event = Incoming | Decision
+Decision = (
+    Scheduling | TimerCanceled | EventSent | EntityOperationSignaled | EntityUnlockSent | Ending
+)
+EntityRequest = EntityOperation | EntityLock | EntityUnlock
+EntityDecision = EntityReplied | EntityOperationSignaled | SubOrchestrationInstanceCreated
+Event = Incoming | Decision | EntityRequest | EntityReplied
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +283,7 @@ class Arrival:
     A completion names the execution that scheduled its task.
     """
 
-    event: Completion | Signal
+    event: Completion | Signal | ExecutionRewound | EntityRequest
     execution_id: str = ""
 
 
@@ -186,7 +305,8 @@ class Turn:
     open: bool = False
     nonce: str = ""
     seen: tuple[tuple[str, datetime], ...] = ()
-    """Message ids that earlier generations consumed within the last hour."""
+    """Message ids that earlier generations consumed within the last hour; of an entity, those
+    that this turn consumed."""
 
 
 class UnknownFormat(Exception):
@@ -211,6 +331,18 @@ _TYPES: dict[str, type[Any]] = {
         TimerCanceled,
         SubOrchestrationInstanceCreated,
         EventSent,
+        EntityOperationCalled,
+        EntityOperationSignaled,
+        EntityLockRequested,
+        EntityUnlockSent,
+        EntityOperationCompleted,
+        EntityOperationFailed,
+        EntityLockGranted,
+        EntityOperation,
+        EntityLock,
+        EntityUnlock,
+        EntityReplied,
+        ExecutionRewound,
         ContinueAsNew,
         ExecutionCompleted,
     )
@@ -248,10 +380,14 @@ def event_from_dict(data: Mapping[str, Any]) -> Event:
     if kind is None:
         raise UnknownFormat(f"unknown event type {data.get('type')!r}")
     for name, value in values.items():
-        if name == "fire_at":
+        if name in ("fire_at", "due"):
             values[name] = datetime.fromisoformat(value)
-        elif name == "failure" and value is not None:
+        elif name == "failure":
             values[name] = FailureDetails.from_dict(value)
+        elif name in ("caller", "owner"):
+            values[name] = Parent.from_dict(value)
+        elif isinstance(value, list):
+            values[name] = tuple(value)
         elif isinstance(value, dict):
             values[name] = PayloadRef(**value)
     try:
@@ -264,7 +400,7 @@ def event_from_dict(data: Mapping[str, Any]) -> Event:
 def _plain(value: Any) -> Any:
     if isinstance(value, PayloadRef):
         return {"key": value.key, "rows": value.rows, "size": value.size}
-    if isinstance(value, FailureDetails):
+    if isinstance(value, FailureDetails | Parent):
         return value.to_dict()
     if isinstance(value, datetime):
         return value.isoformat()

@@ -11,24 +11,36 @@ from durable.errors import DefinitionError, InvalidRequestError, UnknownFunction
 
 UserFunction = Callable[..., Any]
 
+Face = Callable[..., tuple[object, ...]]
+"""Makes the arguments that code of another style is called with."""
+
 
 @dataclass(frozen=True, slots=True)
 class OrchestratorDefinition:
-    """An orchestrator: `function(context)`, a generator function or an `async def`."""
+    """An orchestrator: `function(context)`, a generator function or an `async def`.
+
+    `face(decider)` makes the arguments; without one they are the native context alone.
+    """
 
     name: str
     function: UserFunction
+    face: Face | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityDefinition:
-    """An activity: `function(input)`, sync (runs in a thread) or `async def` (on the loop)."""
+    """An activity: `function(input)`, sync (runs in a thread) or `async def` (on the loop).
+
+    `face(context, text)` makes the arguments of another style from the activity's context and
+    its input's JSON.
+    """
 
     name: str
     function: UserFunction
     input_name: str = "input"
     queued: bool = False
     """Always through its queue, even where it could run next to its orchestrator."""
+    face: Face | None = None
 
     @property
     def is_async(self) -> bool:
@@ -36,19 +48,38 @@ class ActivityDefinition:
         return inspect.iscoroutinefunction(self.function)
 
 
+@dataclass(frozen=True, slots=True)
+class EntityDefinition:
+    """An entity: `function(context)`, sync (runs in a thread) or `async def`, called for each
+    operation; what it returns is the operation's result. The name is in lower case.
+
+    `face(context)` makes the arguments of another style.
+    """
+
+    name: str
+    function: UserFunction
+    face: Face | None = None
+
+
+Definition = OrchestratorDefinition | ActivityDefinition | EntityDefinition
+
+
 class Registry:
-    """Orchestrators and activities of one app, each under a name that is unique in its kind."""
+    """The durable functions of one app, each under a name that is unique in its kind."""
 
     def __init__(self) -> None:
         self.orchestrators: dict[str, OrchestratorDefinition] = {}
         self.activities: dict[str, ActivityDefinition] = {}
+        self.entities: dict[str, EntityDefinition] = {}
 
-    def add(self, definition: OrchestratorDefinition | ActivityDefinition) -> None:
+    def add(self, definition: Definition) -> None:
         """Register; DefinitionError if another function has the name already."""
         if isinstance(definition, OrchestratorDefinition):
             _add(self.orchestrators, definition, "orchestrator")
-        else:
+        elif isinstance(definition, ActivityDefinition):
             _add(self.activities, definition, "activity")
+        else:
+            _add(self.entities, definition, "entity")
 
     def update(self, other: Registry) -> None:
         """Take over all of another registry, a blueprint's say."""
@@ -56,6 +87,8 @@ class Registry:
             self.add(orchestrator)
         for activity in other.activities.values():
             self.add(activity)
+        for entity in other.entities.values():
+            self.add(entity)
 
     def orchestrator(self, name: str) -> OrchestratorDefinition:
         """By name; UnknownFunctionError lists what there is."""
@@ -65,8 +98,12 @@ class Registry:
         """By name; UnknownFunctionError lists what there is."""
         return _find(self.activities, name, "activity")
 
+    def entity(self, name: str) -> EntityDefinition:
+        """By name, in any case; UnknownFunctionError lists what there is."""
+        return _find(self.entities, name.lower(), "entity")
 
-D = TypeVar("D", OrchestratorDefinition, ActivityDefinition)
+
+D = TypeVar("D", OrchestratorDefinition, ActivityDefinition, EntityDefinition)
 
 
 def _add(known: dict[str, D], definition: D, kind: str) -> None:

@@ -115,14 +115,19 @@ def check_instance_id(instance_id: object) -> str:
             f"the instance id has {len(instance_id)} characters; "
             f"at most {MAX_INSTANCE_ID} are allowed"
         )
-    for character in instance_id:
-        if character in _FORBIDDEN or unicodedata.category(character) in ("Cc", "Cs", "Cn"):
-            raise InvalidInstanceIdError(
-                f"the instance id holds {character!a}, which is not allowed: "
-                r"leave out / \ # ? % quotes and control characters"
-            )
-    if instance_id != instance_id.strip():
-        raise InvalidInstanceIdError("the instance id begins or ends with white space")
+    check_characters(instance_id, "the instance id")
     if instance_id.startswith("@"):
         raise InvalidInstanceIdError("instance ids that begin with '@' are reserved for entities")
     return instance_id
+
+
+def check_characters(text: str, what: str) -> None:
+    """Raises InvalidInstanceIdError for what no id can hold; `what` names it in the message."""
+    for character in text:
+        if character in _FORBIDDEN or unicodedata.category(character) in ("Cc", "Cs", "Cn"):
+            raise InvalidInstanceIdError(
+                f"{what} holds {character!a}, which is not allowed: "
+                r"leave out / \ # ? % quotes and control characters"
+            )
+    if text != text.strip():
+        raise InvalidInstanceIdError(f"{what} begins or ends with white space")

@@ -24,6 +24,7 @@ class ActivityContext:
 
     `idempotency_key` is the same whenever this logical call runs again: after a crash, a lost
     answer, or a retry of its policy. `attempt` counts the policy's attempts from 1.
+    `traceparent` and `tracestate` are those of the request that started the instance.
     """
 
     instance_id: str
@@ -32,6 +33,8 @@ class ActivityContext:
     activity: str
     attempt: int
     idempotency_key: str
+    traceparent: str = ""
+    tracestate: str = ""
 
 
 _current: ContextVar[ActivityContext] = ContextVar("durable_activity")
@@ -59,12 +62,16 @@ async def run_activity(
     scope = contextvars.copy_context()
     scope.run(_current.set, context)
     try:
-        value = decode(text, annotation_of(function, definition.input_name))
+        arguments = (
+            definition.face(context, text)
+            if definition.face is not None
+            else (decode(text, annotation_of(function, definition.input_name)),)
+        )
         loop = asyncio.get_running_loop()
         if definition.is_async:
-            result = await loop.create_task(function(value), context=scope)
+            result = await loop.create_task(function(*arguments), context=scope)
         else:
-            result = await loop.run_in_executor(executor, lambda: scope.run(function, value))
+            result = await loop.run_in_executor(executor, lambda: scope.run(function, *arguments))
             if asyncio.iscoroutine(result):
                 result = await loop.create_task(result, context=scope)
         output = encode(result)

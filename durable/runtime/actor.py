@@ -10,9 +10,8 @@ import asyncio
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from durable.engine.execution import Execution
 from durable.errors import (
     AmbiguousAnswer,
     RowChanged,
@@ -26,10 +25,13 @@ from durable.hub.projection import is_settled
 from durable.hub.purge import finish_purge
 from durable.hub.ringing import repeat
 from durable.hub.rows import PURGING, Head, Holding, has_id
+from durable.model.entities import is_entity
 from durable.model.events import Arrival, Completion, PayloadRef, TaskScheduled
+from durable.runtime.entities import EntityTurns
 from durable.runtime.guards import Guard
 from durable.runtime.hold import GuardLost, Hold, TaskKey
-from durable.runtime.turns import Lacking, Turns
+from durable.runtime.orchestrations import OrchestrationTurns
+from durable.runtime.turns import Lacking, Live, Turns
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
@@ -48,7 +50,7 @@ class Warm:
     """What a run leaves behind for the next one in this process."""
 
     head: Head
-    execution: Execution | None = None
+    execution: Live | None = None
     known: dict[str, PayloadRef] = field(default_factory=dict)
 
 
@@ -91,7 +93,8 @@ class Actor:
         self._clock = runtime.hub.storage.clock
         self._audit = audit
         self._hold = Hold(runtime, instance_id, guard, warm.head if warm else None)
-        self._turns = Turns(
+        kind: type[Turns[Any]] = EntityTurns if is_entity(instance_id) else OrchestrationTurns
+        self._turns = kind(
             runtime,
             self._hold,
             warm.execution if warm else None,
@@ -166,17 +169,21 @@ class Actor:
     async def _step(self) -> bool:
         """One thing; True when the run is over."""
         self._hold.check()
-        if self._hold.head is None:
+        fresh = self._hold.head is None
+        if fresh:
             self._wake.clear()
             if self._loaded:
                 self._turns.look_again()
         offered = list(self._offers)
         head = await self._hold.load()
-        if not self._loaded and head is not None and not self._must_show:
-            self._shown = _visible(head)
+        if fresh or not self._loaded:
+            # the head that was shown last may not be the one that is now
+            self._shown = None if head is None or self._must_show else _visible(head)
         self._loaded = True
         if head is None:
             self._settle_offers(offered)
+            if await self._turns.open():
+                return False
             # who rang while it was looked for may have started it
             return not self._wake.is_set()
         if await self._turns.is_barred(head, {k: o.arrival for k, o in self._offers.items()}):
@@ -198,10 +205,12 @@ class Actor:
             return await self._after_the_end(head)
         settled = await self._turns.take(head, {k: o.arrival for k, o in self._offers.items()})
         if settled is not None:
+            self._must_show = True
             self._settle_offers(settled)
             return False
         if self._audit:
-            await self._resend_lost(head)
+            self._audit = False
+            await self._turns.audit(head)
         await self._begin_activities(head, taken_over=True)
         if self._running:
             await self._wait(head)
@@ -214,20 +223,6 @@ class Actor:
             await hub.instances.delete_incarnation(self.instance_id, incarnation)
             await hub.projection.withdraw(row)
         await self._hold.store(replace(head, stale=()))
-
-    async def _resend_lost(self, head: Head) -> None:
-        """Work items that nobody claims and no backlog explains are sent again."""
-        self._audit = False
-        if head.waiting_since is None:
-            return
-        here = {task_id for holding in head.holdings for task_id in holding.run}
-        execution = await self._turns.live(head)
-        tasks = [
-            item
-            for task_id, item in execution.outstanding.items()
-            if isinstance(item.event, TaskScheduled) and task_id not in here
-        ]
-        await self._runtime.resend_lost(head, tasks)
 
     # ---- activities ----
 
@@ -318,7 +313,7 @@ class Actor:
         """Nothing is accepted any more: clear what is left, and leave."""
         offered = list(self._offers)
         if offered or self._turns.rung:
-            await self._turns.clear_inbox(head)
+            head = self._hold.head = await self._turns.clear_inbox(head)
             latest = await self._runtime.hub.instances.head(self.instance_id)
             if latest is None or latest.etag != head.etag:
                 # it is not the one that was rung for, or that the offers are for

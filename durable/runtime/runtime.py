@@ -18,12 +18,13 @@ from typing import Any
 from durable.engine.execution import Outstanding
 from durable.errors import MessageGone, StorageError
 from durable.hub.hub import Hub
-from durable.hub.keys import newest_first
+from durable.hub.keys import listing_key
 from durable.hub.messages import BadMessage, Doorbell, NewerMessage, WorkItem, decode_message
 from durable.hub.payloads import Spill
 from durable.hub.ringing import QueueRinger, repeat
 from durable.hub.rows import Head
 from durable.model.commit import Commit
+from durable.model.entities import is_entity
 from durable.model.events import (
     Arrival,
     Completion,
@@ -59,6 +60,7 @@ class RuntimeOptions:
 
     max_activities: int = 20
     max_orchestrations: int = 20
+    max_entities: int = 20
     max_attempts: int = 10
     max_payload: int = 16 * 1024 * 1024
     always_queue: bool = False
@@ -91,6 +93,7 @@ class Runtime:
         self.options = options or RuntimeOptions()
         self.activities = Slots(self.options.max_activities)
         self.turns = Slots(self.options.max_orchestrations)
+        self.entities = Slots(self.options.max_entities)
         self.on_nudge: Callable[[str, float], None] | None = None
         self.dispatcher = Dispatcher(hub, registry, self, self._nudge)
         self._queue_ringer = QueueRinger(hub)
@@ -311,7 +314,7 @@ class Runtime:
 
     async def project(self, head: Head) -> Head | None:
         """Bring the instance's row in the projection up to date, and answer its head."""
-        key = newest_first(head.created, head.instance_id)
+        key = listing_key(head.created, head.instance_id)
         return await self.hub.projection.reconcile(head.instance_id, key)
 
     async def resend_lost(self, head: Head, tasks: list[Outstanding]) -> None:
@@ -320,7 +323,7 @@ class Runtime:
 
     def note_turn(self, before: Head, commit: Commit) -> None:
         """A turn was committed here: log it, and wake who waits for the end."""
-        if before.sequence == 0:
+        if before.sequence == 0 and not is_entity(before.instance_id):
             logger.info("started %s %s", before.name, before.instance_id)
         if commit.status.is_terminal:
             if commit.status is OrchestrationRuntimeStatus.COMPLETED:

@@ -18,6 +18,7 @@ from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.projection import Listed, is_settled
 from durable.hub.ringing import repeat
 from durable.hub.rows import Head, has_id
+from durable.model.entities import is_entity
 from durable.model.events import TaskScheduled, UnknownFormat
 from durable.model.failure import PROCESS_DIED
 from durable.model.instance import OrchestrationRuntimeStatus
@@ -50,6 +51,7 @@ class Sweeper:
         self._hub = runtime.hub
         self._unsettled: str | None = None
         self._others: str | None = None
+        self._entities: str | None = None
 
     async def sweep(self) -> None:
         """Each part once; a bounded number of rows each."""
@@ -94,8 +96,7 @@ class Sweeper:
         if (
             head is not None
             and not head.is_terminal
-            and head.execution_id == values["eid"]
-            and has_id(head.open_tasks, values["task"])
+            and _is_awaited(head, values["eid"], values["task"], due)
         ):
             delay = max(0.0, (due - now).total_seconds())
             bell = Doorbell(head.instance_id, audit=True)
@@ -138,6 +139,11 @@ class Sweeper:
         for row in rows:
             if now - row.updated >= QUIET:
                 await self._look_at(row, now)
+        rows, self._entities = await self._hub.projection.entities(
+            unsettled=True, limit=UNSETTLED_A_SWEEP, token=self._entities
+        )
+        for row in rows:
+            await self._look_at(row, now)
         rows, self._others = await self._hub.projection.page(
             settled=True,
             statuses=(OrchestrationRuntimeStatus.RUNNING,),
@@ -201,12 +207,19 @@ class Sweeper:
                 event.call,
                 event.attempt,
                 event.input,
+                trace=head.trace,
             )
             logger.info(
                 "activity %s of %s seems lost; it is sent again", event.name, head.instance_id
             )
             await repeat(hub, lambda: hub.storage.queues.send(queue, item.encode()))  # noqa: B023
             resent += 1
+
+
+def _is_awaited(head: Head, execution_id: str, task_id: int, due: datetime) -> bool:
+    if is_entity(head.instance_id):
+        return head.next_timer is not None and head.next_timer <= due
+    return head.execution_id == execution_id and has_id(head.open_tasks, task_id)
 
 
 def _died(head: Head) -> bool:

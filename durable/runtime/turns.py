@@ -1,40 +1,29 @@
-"""Takes an instance's turns: what arrived goes in, the code runs, and the outcome is stored."""
+"""The turns of one run: what arrived, and how the outcome of a turn is stored.
+
+What a turn is differs between orchestrations and entities: see `orchestrations` and `entities`
+beside this.
+"""
 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from durable.engine.execution import Execution
-from durable.errors import (
-    AmbiguousAnswer,
-    NonDeterminismError,
-    RowChanged,
-    RowExists,
-    RowMissing,
-    Throttled,
-)
-from durable.hub.instances import Inbox, PayloadGone
-from durable.hub.payloads import Spill, digest
-from durable.hub.rows import Head, Holding, InboxRow, StoredTurn, encode_ids, has_id
+from durable.engine.execution import Outstanding
+from durable.errors import AmbiguousAnswer, RowChanged, RowExists, RowMissing, Throttled
+from durable.hub.instances import Inbox
+from durable.hub.payloads import Spill
+from durable.hub.rows import Head, Holding, StoredTurn, encode_ids
 from durable.model.commit import Commit, Send
-from durable.model.events import (
-    Arrival,
-    ExecutionResumed,
-    ExecutionStarted,
-    ExecutionTerminated,
-    PayloadRef,
-    TaskScheduled,
-    Turn,
-)
-from durable.model.failure import PROCESS_DIED, FailureDetails
+from durable.model.entities import is_entity
+from durable.model.events import Arrival, ExecutionResumed, PayloadRef, TaskScheduled, Turn
+from durable.model.failure import PROCESS_DIED
 from durable.model.instance import OrchestrationRuntimeStatus
-from durable.runtime.hold import Hold, Stuck, TaskKey
-from durable.runtime.loopless import without_event_loop
+from durable.runtime.hold import Hold, TaskKey
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
@@ -42,25 +31,47 @@ if TYPE_CHECKING:
 logger = logging.getLogger("durable.runtime")
 
 INBOX_ROWS = 90
-LATE_START = timedelta(seconds=30)
 _LOST = (RowChanged, RowExists, RowMissing, AmbiguousAnswer, Throttled)
 
 Status = OrchestrationRuntimeStatus
+
+
+class Live(Protocol):
+    """What a turn is taken on: it stands in memory where the head stands in storage."""
+
+    sequence: int
+    outstanding: dict[int, Outstanding]
+
+    @property
+    def execution_id(self) -> str:
+        """The generation this is."""
+        ...
+
+    def next_timer(self) -> datetime | None:
+        """When it has to be looked at again."""
+        ...
+
+    def close(self) -> None:
+        """Let go of user code."""
+        ...
+
+
+X = TypeVar("X", bound=Live)
 
 
 class Lacking(Exception):
     """This worker does not have what the instance needs."""
 
 
-class Turns:
-    """The turns of one run. `execution` is the live code, when it stands where the head does;
-    `known` remembers where long payloads lie."""
+class Turns(ABC, Generic[X]):
+    """`execution` is the live code, when it stands where the head does; `known` remembers where
+    long payloads lie."""
 
     def __init__(
         self,
         runtime: Runtime,
         hold: Hold,
-        execution: Execution | None,
+        execution: X | None,
         known: dict[str, PayloadRef],
         *,
         incarnation: str,
@@ -81,41 +92,18 @@ class Turns:
         self.reserved: set[TaskKey] = set()
         """Activities that were committed to run here, each with a slot taken."""
 
+    @abstractmethod
     async def take(self, head: Head, offers: dict[TaskKey, Arrival]) -> list[TaskKey] | None:
-        """One turn on the inbox, due timers and `offers`, if there is anything for it. Answers
+        """One turn on the inbox, what is due and `offers`, if there is anything for it. Answers
         the offers that are settled by it; None when there was nothing to do."""
-        self._match(head)
-        if self._inbox is None and self.rung:
-            await self._look(head)
-        now = self._clock.now()
-        rows = self._inbox.rows[:INBOX_ROWS] if self._inbox else []
-        due = head.next_timer is not None and head.next_timer <= now
-        retry = head.status == Status.STUCK
-        if not (rows or offers or due or retry or head.ready or head.sequence == 0):
-            self._inbox = None
-            return None
-        if head.sequence == 0 and await self._is_abandoned(head, now):
-            await self._abandon(head, now)
-            return []
-        # taken out until its commit has won: it is ahead of storage from here on
-        execution, self.execution = self.execution or await self._replay(head), None
-        arrivals = await self._resolved(head, rows)
-        with without_event_loop():
-            execution.take([*arrivals, *offers.values(), *execution.due(now)], now=now)
-        if execution.needs_inbox and self._inbox is None:
-            # the gate's etag must be older than the last look into the inbox
-            rows = (await self._look(head)).rows[:INBOX_ROWS]
-            execution.take(await self._resolved(head, rows), now=now)
-        more = self._inbox is not None and len(self._inbox.rows) > len(rows)
-        commit = execution.commit(nonce=self._hub.new_id(16), more=more)
-        if not await self._commit(head, execution, commit, [row.key for row in rows], set(offers)):
-            execution.close()
-            return []
-        if commit.continued or commit.status.is_terminal:
-            execution.close()
-        else:
-            self.execution = execution
-        return list(offers)
+
+    async def open(self) -> bool:
+        """Whether an instance without a head has just been given one."""
+        return False
+
+    @abstractmethod
+    async def audit(self, head: Head) -> None:
+        """Look for what nobody sees to."""
 
     async def is_barred(self, head: Head, offers: dict[TaskKey, Arrival]) -> bool:
         """Whether the instance ends processes, nobody has resumed it yet, and the activity that
@@ -134,13 +122,6 @@ class Turns:
             for arrival in arrivals
         )
 
-    async def live(self, head: Head) -> Execution:
-        """The execution as it stands, replayed if it is not in memory."""
-        self._match(head)
-        if self.execution is None:
-            self.execution = await self._replay(head)
-        return self.execution
-
     def look_again(self) -> None:
         """Read the inbox before the next turn."""
         self.rung, self._inbox = True, None
@@ -151,11 +132,12 @@ class Turns:
             self.execution.close()
             self.execution = None
 
-    async def clear_inbox(self, head: Head) -> None:
-        """Delete what lies in the inbox of an instance that has ended."""
+    async def clear_inbox(self, head: Head) -> Head:
+        """Delete what lies in the inbox of an instance that has ended. The head as it is then;
+        RowChanged where it is another by now."""
         inbox = await self._look(head)
         self._inbox = None
-        await self._instances.delete_rows(head.instance_id, [row.key for row in inbox.rows])
+        return await self._instances.clear_inbox(head, [row.key for row in inbox.rows])
 
     def _match(self, head: Head) -> None:
         if head.incarnation != self._incarnation:
@@ -174,7 +156,8 @@ class Turns:
         self.rung = False
         try:
             inbox = await self._instances.inbox(head)
-            if inbox.gate is None and not head.is_terminal:
+            gated = not (head.is_terminal or is_entity(head.instance_id))
+            if gated and inbox.gate is None:
                 raise RowMissing("the gate is gone: another ended the instance")
         except BaseException:
             self.rung = True
@@ -182,59 +165,12 @@ class Turns:
         self._inbox = inbox
         return inbox
 
-    async def _resolved(self, head: Head, rows: Sequence[InboxRow]) -> list[Arrival]:
-        """The rows' arrivals with their payloads; one whose payload is gone is stale."""
-        arrivals: list[Arrival] = []
-        for row in rows:
-            with suppress(PayloadGone):
-                event: Any = await self._instances.resolve(head, row.arrival.event, self.known)
-                arrivals.append(replace(row.arrival, event=event))
-        return arrivals
-
-    # ---- from history ----
-
-    async def _replay(self, head: Head) -> Execution:
-        """The execution from its history. Raises Stuck when history does not fit the code."""
-        definition = self._runtime.registry.orchestrators.get(head.name)
-        if definition is None:
-            raise Lacking(f"no orchestrator is named {head.name!r} in this worker")
-        text = await self._instances.text(head.instance_id, head.incarnation, head.input)
-        if text is not None and isinstance(head.input, PayloadRef):
-            self.known[digest(text)] = head.input
-        start = ExecutionStarted(head.name, head.execution_id, text, head.version)
-        history: list[Turn] = []
-        turns = await self._instances.history(head) if head.sequence > head.base else []
-        for stored in turns:
-            events = [
-                await self._instances.resolve(head, event, self.known)
-                for event in stored.turn.events
-            ]
-            history.append(replace(stored.turn, events=tuple(events)))
-        try:
-            with without_event_loop():
-                execution = Execution.replay(
-                    definition, head.instance_id, start, head.parent, history
-                )
-        except NonDeterminismError as error:
-            await self._show_stuck(head, FailureDetails.from_exception(error))
-            raise Stuck from error
-        if execution.sequence != head.sequence:
-            raise RowChanged("history is not what the head says: it was read in between")
-        return execution
-
-    async def _show_stuck(self, head: Head, failure: FailureDetails) -> None:
-        failure = replace(failure, stack_trace=None)
-        if head.status != Status.STUCK or head.failure != failure:
-            logger.error("instance %s is Stuck: %s", head.instance_id, failure.message)
-            stuck = await self._hold.store(replace(head, status=Status.STUCK, failure=failure))
-            await self._runtime.project(stuck)
-
     # ---- into history ----
 
     async def _commit(
         self,
         head: Head,
-        execution: Execution,
+        execution: X,
         commit: Commit,
         consumed: Sequence[str],
         ended: set[TaskKey],
@@ -246,11 +182,11 @@ class Turns:
             raise RowMissing("the gate is gone: another ended the instance")
         closed = terminal or commit.continued
         run = () if closed else self._take_on(turn, commit)
-        after = self._after(head, execution, commit, run, ended, closed=closed)
         if commit.continued:
             # a generation owns its payloads: the old one's are about to be trimmed
             self.known.clear()
         spill = Spill(head.incarnation, turn.nonce, self.known)
+        after = self._after(head, execution, commit, run, ended, spill)
         stored = StoredTurn(spill.turn(turn), commit.outbox)
         won = False
         try:
@@ -279,15 +215,14 @@ class Turns:
     def _after(
         self,
         head: Head,
-        execution: Execution,
+        execution: X,
         commit: Commit,
         run: tuple[int, ...],
         ended: set[TaskKey],
-        *,
-        closed: bool,
+        spill: Spill,
     ) -> Head:
         """The head as it is once the turn is stored."""
-        turn = commit.turn
+        turn, closed = commit.turn, commit.status.is_terminal or commit.continued
         holdings = self._hold.left(head, ended)
         if closed:
             holdings = tuple(replace(h, run=()) for h in holdings if h.send)
@@ -328,6 +263,10 @@ class Turns:
             after = replace(after, base=turn.sequence, input=commit.input, version=commit.version)
         return after
 
+    def _take_on(self, turn: Turn, commit: Commit) -> tuple[int, ...]:
+        """Which of the turn's activities run here."""
+        return ()
+
     async def _was_mine(self, head: Head, turn: Turn, spill: Spill) -> bool:
         """Whose commit stands under this turn's number, after an answer that did not say."""
         while True:
@@ -346,53 +285,3 @@ class Turns:
             gone = set(keys)
             rows = [row for row in self._inbox.rows if row.key not in gone]
             self._inbox = replace(self._inbox, rows=rows) if rows else None
-
-    def _take_on(self, turn: Turn, commit: Commit) -> tuple[int, ...]:
-        """Which of the turn's activities run here: as many as there is room for."""
-        late = self._deadline is not None and self._clock.monotonic() >= self._deadline
-        if late or self._runtime.is_draining or self._runtime.options.always_queue:
-            return ()
-        names = {e.task_id: e.name for e in turn.events if isinstance(e, TaskScheduled)}
-        run: list[int] = []
-        for item in commit.outbox:
-            if item.kind is not Send.ACTIVITY:
-                continue
-            definition = self._runtime.registry.activities.get(names[item.task_id])
-            if definition is None or definition.queued:
-                continue
-            if not self._runtime.activities.try_take():
-                break
-            run.append(item.task_id)
-        return tuple(run)
-
-    # ---- children whose parent is gone ----
-
-    async def _is_abandoned(self, head: Head, now: datetime) -> bool:
-        """A start that may be a late repeat begins only while its parent still waits for it."""
-        parent = head.parent
-        if parent is None or head.born is None:
-            return False
-        if not head.again and now - head.born <= LATE_START:
-            return False
-        above = await self._instances.head(parent.instance_id)
-        if (
-            above is None
-            or above.is_terminal
-            or above.incarnation != parent.incarnation
-            or above.execution_id != parent.execution_id
-            or not has_id(above.open_tasks, parent.task_id)
-        ):
-            return True
-        message = f"{parent.execution_id}|{parent.task_id}"
-        return await self._instances.has_message(parent.instance_id, parent.incarnation, message)
-
-    async def _abandon(self, head: Head, now: datetime) -> None:
-        gate = (await self._look(head)).gate
-        event = ExecutionTerminated("abandoned", "its parent does not wait for it any more")
-        nonce = self._hub.new_id(16)
-        turn = StoredTurn(Turn(0, now, head.execution_id, (event,), nonce=nonce), ())
-        after = replace(head, status=Status.TERMINATED, sequence=1, nonce=nonce, time=now)
-        spill = Spill(head.incarnation, nonce)
-        self._hold.check()
-        stored = await self._instances.commit(after, turn, spill=spill, gate=gate)
-        self._hold.committed(stored, turn)

@@ -20,7 +20,7 @@ from durable.model.instance import OrchestrationRuntimeStatus
 from durable.ports import Delete, Insert, Value
 from durable.runtime.activities import ActivityContext, run_activity
 from durable.runtime.guards import CLAIMS, Claim, Guard, claim_key
-from durable.runtime.turns import LATE_START
+from durable.runtime.orchestrations import LATE_START
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
@@ -46,7 +46,7 @@ class Work:
         self._hub = runtime.hub
         self.unstored = 0
         """Results that wait for a run to store them, each with its message held."""
-        self._executor = executor or ThreadPoolExecutor(
+        self.executor = executor or ThreadPoolExecutor(
             runtime.options.max_activities, "durable-activity"
         )
 
@@ -198,6 +198,7 @@ class Work:
             item.activity,
             item.attempt,
             item.idempotency_key,
+            *item.trace,
         )
         late = self._hub.storage.clock.now() - item.scheduled > LATE_START
         claiming = self._runtime.spawn(self._claim(item, 0.0 if late else LONG_RUN, covered))
@@ -206,7 +207,7 @@ class Work:
                 definition,
                 context,
                 text,
-                executor=self._executor,
+                executor=self.executor,
                 max_payload=self._runtime.options.max_payload,
             )
         finally:
@@ -260,4 +261,4 @@ class Work:
 
     def close(self) -> None:
         """Begin no more functions; threads that run one are left to end."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self.executor.shutdown(wait=False, cancel_futures=True)

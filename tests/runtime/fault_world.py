@@ -18,14 +18,16 @@ from durable.errors import (
     InstanceExistsError,
     InstanceFinishedError,
     InstanceNotFoundError,
+    InvalidRequestError,
     StorageError,
 )
 from durable.hub.rows import Head
+from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.runtime.runtime import RuntimeOptions
 from tests.faulty import Faults, faulty_storage
 from tests.memory_hub import MemoryHub
 from tests.runtime.fault_checks import check
-from tests.runtime.fault_programs import EVENTS, INPUTS, KINDS, register
+from tests.runtime.fault_programs import EVENTS, INPUTS, KINDS, register, register_newer
 
 FAULTY = timedelta(seconds=150)
 LIMIT = timedelta(seconds=1500)
@@ -38,7 +40,7 @@ class World:
     """One seed's world. Without `sweeping` nothing audits, so that guards and doorbells alone
     have to bring everything to its end."""
 
-    def __init__(self, seed: int, *, sweeping: bool = True) -> None:
+    def __init__(self, seed: int, *, sweeping: bool = True, kinds: tuple[str, ...] = KINDS) -> None:
         self.random = rnd = random.Random(seed)
         options = RuntimeOptions(
             max_activities=rnd.choice((1, 3, 20)),
@@ -58,7 +60,9 @@ class World:
         self.kinds: dict[str, str] = {}
         """What each instance was acknowledged to be started as."""
         self.purged: set[str] = set()
+        self._choice = kinds
         register(self.hub, self.random, self.runs)
+        register_newer(self.hub, self.random, self.runs)
 
     def _new_id(self, size: int) -> str:
         return self.random.randbytes(size).hex()
@@ -110,7 +114,7 @@ class World:
         self, instance_id: str, clients: tuple[DurableOrchestrationClient, ...]
     ) -> None:
         client, rnd = self.random.choice(clients), self.random
-        kind = rnd.choice(KINDS)
+        kind = rnd.choice(self._choice)
         if not await self._insist(
             lambda: client.start_new(
                 kind, instance_id, INPUTS[kind](rnd, int(instance_id[1:])), if_exists="skip"
@@ -125,7 +129,9 @@ class World:
             await self._insist(lambda: client.resume(instance_id))
         while True:
             head = await self.plain.instances.head(instance_id)
-            if head is not None and head.is_terminal:
+            if head is not None and head.status == Status.FAILED and kind == "rewound":
+                await self._insist(lambda: client.rewind(instance_id))
+            elif head is not None and head.is_terminal:
                 break
             await self.hub.clock.sleep(5)
         match rnd.choice(("replace", "restart", "purge", "leave")):
@@ -160,6 +166,6 @@ class World:
                 if "last messages" not in str(refused):
                     return True
                 await self.hub.clock.sleep(1)
-            except (InstanceFinishedError, InstanceNotFoundError):
+            except (InstanceFinishedError, InstanceNotFoundError, InvalidRequestError):
                 return True
         return False

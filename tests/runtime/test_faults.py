@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runtime.fault_programs import KINDS, NEWER_KINDS
 from tests.runtime.fault_world import World
 
 
@@ -20,12 +21,13 @@ def seeds(default: Iterable[int]) -> list[int]:
     return list(range(int(first), int(beyond or int(first) + 1)))
 
 
-async def live(seed: int, *, sweeping: bool) -> None:
+async def live(seed: int, *, sweeping: bool, kinds: tuple[str, ...] = KINDS) -> None:
     """One life; a failure says how to have it again."""
     try:
-        await World(seed, sweeping=sweeping).run()
+        await World(seed, sweeping=sweeping, kinds=kinds).run()
     except BaseException as error:
-        error.add_note(f"World({seed}, sweeping={sweeping}) at commit {commit()}")
+        world = f"World({seed}, sweeping={sweeping}, kinds={kinds})"
+        error.add_note(f"{world} at commit {commit()}")
         raise
 
 
@@ -53,6 +55,16 @@ async def test_everything_acknowledged_ends_and_leaves_nothing(seed: int) -> Non
 @pytest.mark.parametrize("seed", seeds(range(1000, 1030)))
 async def test_it_does_so_without_an_audit_too(seed: int) -> None:
     await live(seed, sweeping=False)
+
+
+@pytest.mark.parametrize("seed", seeds(range(2000, 2030)))
+async def test_entities_and_rewinds_are_right_under_faults(seed: int) -> None:
+    await live(seed, sweeping=True, kinds=NEWER_KINDS)
+
+
+@pytest.mark.parametrize("seed", seeds(range(3000, 3020)))
+async def test_entities_and_rewinds_need_no_audit(seed: int) -> None:
+    await live(seed, sweeping=False, kinds=NEWER_KINDS)
 
 
 @pytest.mark.parametrize(

@@ -311,18 +311,18 @@ async def test_a_late_start_of_a_child_runs_only_while_its_parent_waits(late: bo
         return "gave up"
 
     async with hub:
-        sender = hub.runtimes[0].dispatcher
+        sender = hub.runtimes[0].dispatcher._children
         held: list[Any] = []
-        send = sender._child
+        send = sender.start
 
         async def hold(*args: Any) -> None:
             held.append(args)
 
-        sender._child = hold  # type: ignore[method-assign, assignment]
+        sender.start = hold  # type: ignore[method-assign, assignment]
         await hub.client.start_new("parent", "p", 1)
         await hub.run(150 if late else 50)
-        sender._child = send  # type: ignore[method-assign]
-        await sender._child(*held[0])
+        sender.start = send  # type: ignore[method-assign]
+        await sender.start(*held[0])
         status = await hub.wait("c")
         if late:
             assert status.runtime_status == Status.TERMINATED

@@ -1,0 +1,56 @@
+"""What all parts of the client stand on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from durable.codec import encode
+from durable.errors import InstanceNotFoundError, PayloadTooLargeError
+from durable.hub.hub import Hub
+from durable.hub.ringing import Ringer, repeat
+from durable.hub.rows import Head
+from durable.model.functions import Registry
+from durable.model.instance import check_instance_id
+
+MAX_PAYLOAD = 16 * 1024 * 1024
+AT_ONCE = 16
+
+
+class Access:
+    """A hub, and how to ring there."""
+
+    def __init__(
+        self, hub: Hub, ringer: Ringer, registry: Registry | None, max_payload: int
+    ) -> None:
+        self._hub = hub
+        self._ringer = ringer
+        self._registry = registry
+        self._max_payload = max_payload
+
+    @property
+    def max_payload(self) -> int:
+        """The longest input or event that is taken, in bytes of JSON."""
+        return self._max_payload
+
+    async def _head_or_none(self, instance_id: str) -> Head | None:
+        return await repeat(self._hub, lambda: self._hub.instances.head(instance_id))
+
+    async def _head(self, instance_id: str) -> Head:
+        head = await self._head_or_none(check_instance_id(instance_id))
+        if head is None:
+            raise InstanceNotFoundError(f"there is no instance {instance_id!r}")
+        return head
+
+    def _payload(self, value: object, what: str) -> str | None:
+        text = encode(value) if value is not None else None
+        if text is not None and len(text) > self._max_payload:
+            raise PayloadTooLargeError(
+                f"{what} has {len(text):,} bytes as JSON; at most {self._max_payload:,} are "
+                "allowed (extensions.durableTask.maxPayloadBytes in host.json)"
+            )
+        return text
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    """A naive time is taken as UTC."""
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

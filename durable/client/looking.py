@@ -1,0 +1,172 @@
+"""Looks at instances: status, history, lists, and waiting for the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from durable.client.access import AT_ONCE, Access, utc
+from durable.errors import InstanceNotFoundError, InvalidRequestError
+from durable.hub.instances import PayloadGone
+from durable.hub.payloads import payloads_of
+from durable.hub.projection import Listed
+from durable.hub.rows import PURGING, Head
+from durable.model.events import Event, PayloadRef
+from durable.model.instance import (
+    InstanceStatus,
+    OrchestrationRuntimeStatus,
+    check_instance_id,
+)
+
+
+class Looking(Access):
+    """See the module."""
+
+    async def get_status(
+        self, instance_id: str, *, show_input: bool = True
+    ) -> InstanceStatus | None:
+        """The instance as it is now; None if there is none."""
+        check_instance_id(instance_id)
+        seen = ""
+        while True:
+            head = await self._head_or_none(instance_id)
+            if head is None or head.status == PURGING:
+                return None
+            if head.etag == seen:
+                raise PayloadGone(f"instance {instance_id!r} names a payload that is not there")
+            seen = head.etag
+            # a payload that is gone was purged, or trimmed by a new generation: look again
+            with suppress(PayloadGone):
+                return await self._status(head, show_input)
+
+    async def _status(self, head: Head, show_input: bool) -> InstanceStatus:
+        text = self._hub.instances.text
+        where = head.instance_id, head.incarnation
+        return InstanceStatus(
+            instance_id=head.instance_id,
+            name=head.name,
+            runtime_status=head.runtime_status,
+            created_time=head.created,
+            last_updated_time=head.time or head.created,
+            execution_id=head.execution_id,
+            version=head.version,
+            input=await text(*where, head.input) if show_input else None,
+            output=await text(*where, head.output),
+            custom_status=await text(*where, head.custom_status),
+            failure=head.failure,
+            parent_instance_id=head.parent.instance_id if head.parent else None,
+            tags=head.tags,
+        )
+
+    async def get_history(
+        self, instance_id: str, *, payloads: bool = False
+    ) -> list[tuple[datetime, Event]]:
+        """The current generation's events with the time of their turn, oldest first, payloads
+        of up to 16,000 characters as text and longer ones by reference, or with `payloads` all
+        as text. Raises InstanceNotFoundError."""
+        head = await self._head(instance_id)
+        turns = await self._hub.instances.history(head)
+        events = [(stored.turn.time, event) for stored in turns for event in stored.turn.events]
+        if payloads:
+            events = [(time, await self._with_payloads(head, event)) for time, event in events]
+        return events
+
+    async def _with_payloads(self, head: Head, event: Event) -> Event:
+        texts = {
+            name: await self._hub.instances.text(head.instance_id, head.incarnation, payload)
+            for name, payload in payloads_of(event)
+            if isinstance(payload, PayloadRef)
+        }
+        return replace(event, **texts) if texts else event  # type: ignore[arg-type]
+
+    async def list_instances(
+        self,
+        *,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Collection[OrchestrationRuntimeStatus] = (),
+        name: str | None = None,
+        instance_id_prefix: str = "",
+        show_input: bool = True,
+    ) -> AsyncIterator[InstanceStatus]:
+        """All instances that match, newest first, read page by page as they are asked for."""
+        token: str | None = None
+        while True:
+            page, token = await self.list_page(
+                created_time_from=created_time_from,
+                created_time_to=created_time_to,
+                runtime_status=runtime_status,
+                name=name,
+                instance_id_prefix=instance_id_prefix,
+                show_input=show_input,
+                token=token,
+            )
+            for status in page:
+                yield status
+            if token is None:
+                return
+
+    async def list_page(
+        self,
+        *,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Collection[OrchestrationRuntimeStatus] = (),
+        name: str | None = None,
+        instance_id_prefix: str = "",
+        show_input: bool = True,
+        top: int = 100,
+        token: str | None = None,
+    ) -> tuple[list[InstanceStatus], str | None]:
+        """At most `top` (1 to 1,000) instances that match, newest first, and the token of the
+        next page. A page may hold fewer, or none, and still have a next one."""
+        if not 1 <= top <= 1000:
+            raise InvalidRequestError(f"top must be between 1 and 1000, not {top}")
+        rows, token = await self._hub.projection.page(
+            created_from=utc(created_time_from),
+            created_to=utc(created_time_to),
+            statuses=runtime_status,
+            name=name,
+            prefix=instance_id_prefix,
+            limit=top,
+            token=token,
+        )
+        limit = asyncio.Semaphore(AT_ONCE)
+
+        async def one(row: Listed) -> InstanceStatus | None:
+            async with limit:
+                head = await self._head_or_none(row.instance_id)
+                if head is None or head.incarnation != row.incarnation:
+                    return None
+                if runtime_status and head.runtime_status not in runtime_status:
+                    return None
+                return await self.get_status(row.instance_id, show_input=show_input)
+
+        found = await asyncio.gather(*(one(row) for row in rows))
+        return [status for status in found if status is not None], token
+
+    async def wait_for_completion(
+        self, instance_id: str, timeout: timedelta | float | None = None
+    ) -> InstanceStatus:
+        """Wait until the instance has ended. Raises TimeoutError after `timeout` (seconds or a
+        timedelta), InstanceNotFoundError if there is no such instance."""
+        clock = self._hub.storage.clock
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        until = None if seconds is None else clock.monotonic() + seconds
+        pause = 0.02
+        while True:
+            head = await self._head(instance_id)
+            if head.status == PURGING:
+                raise InstanceNotFoundError(f"instance {instance_id!r} is being purged")
+            if head.is_terminal and (status := await self.get_status(instance_id)) is not None:
+                return status
+            left = pause if until is None else min(pause, until - clock.monotonic())
+            if left <= 0:
+                raise TimeoutError(
+                    f"instance {instance_id!r} is still {head.runtime_status} after {seconds} s"
+                )
+            await self._ringer.wait(instance_id, left)
+            pause = min(pause * 1.5, 1.0)

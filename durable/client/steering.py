@@ -1,0 +1,172 @@
+"""Starts, steers and removes instances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from durable.client.access import Access, utc
+from durable.client.starting import IfExists, StartRequest, start
+from durable.errors import InstanceFinishedError, InvalidRequestError
+from durable.hub.purge import purge
+from durable.hub.rewind import rewind
+from durable.hub.ringing import repeat
+from durable.model.events import (
+    Arrival,
+    EventRaised,
+    ExecutionResumed,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    Signal,
+)
+from durable.model.functions import name_of
+from durable.model.instance import OrchestrationRuntimeStatus, check_instance_id
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeHistoryResult:
+    """How many instances were deleted."""
+
+    instances_deleted: int
+
+
+class Steering(Access):
+    """See the module."""
+
+    async def start_new(
+        self,
+        orchestration_function_name: str | Callable[..., Any],
+        instance_id: str | None = None,
+        client_input: object = None,
+        version: str | None = None,
+        *,
+        if_exists: IfExists = "replace",
+        tags: Mapping[str, str] | None = None,
+        trace: tuple[str, str] = ("", ""),
+    ) -> str:
+        """Start an orchestration and return its instance id, a random one unless given.
+
+        An unfinished instance of the same id raises InstanceExistsError, or is left as it is
+        with `if_exists="skip"`. A finished one is replaced, or with "error" or "skip" treated
+        like an unfinished one. `trace` is the traceparent and tracestate of the request that
+        this start belongs to. Returns once the start is stored and will be carried out.
+        """
+        name = name_of(orchestration_function_name)
+        if self._registry is not None:
+            self._registry.orchestrator(name)
+        chosen = instance_id is not None
+        instance_id = self._hub.new_id(16) if instance_id is None else instance_id
+        check_instance_id(instance_id)
+        text = self._payload(client_input, "the input")
+        return await start(
+            self._hub,
+            self._ringer,
+            StartRequest(
+                name, instance_id, text, version, dict(tags or {}), if_exists, chosen, trace
+            ),
+        )
+
+    async def raise_event(
+        self, instance_id: str, event_name: str, event_data: object = None
+    ) -> None:
+        """Give an event to an instance. Once this returns, the event is stored and will be
+        seen. Raises InstanceNotFoundError or InstanceFinishedError."""
+        if not isinstance(event_name, str) or not event_name:
+            raise InvalidRequestError("raise_event needs the event's name")
+        text = self._payload(event_data, "the event's data")
+        await self._signal(instance_id, lambda i: EventRaised(event_name, i, text))
+
+    async def terminate(self, instance_id: str, reason: str = "", *, recurse: bool = False) -> None:
+        """End an instance without giving its code another turn; with `recurse` its unfinished
+        sub-orchestrations too. Running activities are not stopped. Raises as `raise_event`."""
+        await self._signal(instance_id, lambda i: ExecutionTerminated(i, reason, recurse))
+
+    async def suspend(self, instance_id: str, reason: str = "") -> None:
+        """Let the instance's code rest; what arrives is kept. Raises as `raise_event`."""
+        await self._signal(instance_id, lambda i: ExecutionSuspended(i, reason))
+
+    async def resume(self, instance_id: str, reason: str = "") -> None:
+        """Go on with a suspended instance, or try a Stuck one again. Raises as `raise_event`."""
+        await self._signal(instance_id, lambda i: ExecutionResumed(i, reason))
+
+    async def _signal(self, instance_id: str, make: Callable[[str], Signal]) -> None:
+        head = await self._head(instance_id)
+        message, nonce = self._hub.new_id(16), self._hub.new_id(8)
+        arrival = Arrival(make(message))
+        accepted = not head.is_terminal and await repeat(
+            self._hub,
+            lambda: self._hub.instances.deliver(
+                instance_id, head.incarnation, message, arrival, nonce=nonce
+            ),
+        )
+        if not accepted:
+            now = await self._head(instance_id)
+            how = now.runtime_status if now.incarnation == head.incarnation else "replaced"
+            raise InstanceFinishedError(f"instance {instance_id!r} has ended: it is {how}")
+        await self._ringer.ring(instance_id)
+
+    async def rewind(self, instance_id: str, reason: str = "") -> None:
+        """Let a failed instance go on: what failed runs again, in its sub-orchestrations too,
+        and what succeeded does not. Raises InstanceNotFoundError, InstanceFinishedError for one
+        that has ended otherwise, and InvalidRequestError for one that has not ended."""
+        head = await self._head(instance_id)
+        if not head.is_terminal:
+            raise InvalidRequestError(
+                f"instance {instance_id!r} is {head.runtime_status}: only a failed one is rewound"
+            )
+        accepted = head.status == OrchestrationRuntimeStatus.FAILED and await rewind(
+            self._hub, head, self._ringer, self._hub.new_id(16), reason
+        )
+        if not accepted:
+            now = await self._head(instance_id)
+            raise InstanceFinishedError(
+                f"instance {instance_id!r} is {now.runtime_status}: only a failed one is rewound"
+            )
+
+    async def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
+        """Start again with the same function and input, as a new instance or in place of the
+        finished one. Returns the id; raises InstanceNotFoundError, InstanceExistsError."""
+        head = await self._head(instance_id)
+        text = await self._hub.instances.text(instance_id, head.incarnation, head.input)
+        target = self._hub.new_id(16) if restart_with_new_instance_id else instance_id
+        request = StartRequest(head.name, target, text, head.version, head.tags)
+        return await start(self._hub, self._ringer, request)
+
+    async def purge_instance_history(self, instance_id: str) -> PurgeHistoryResult:
+        """Delete everything of a finished instance; one that is not finished is left alone and
+        counts 0. Raises InstanceNotFoundError."""
+        head = await self._head(instance_id)
+        if not head.is_terminal:
+            return PurgeHistoryResult(0)
+        await purge(self._hub, head, self._ringer)
+        return PurgeHistoryResult(1)
+
+    async def purge_instance_history_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Collection[OrchestrationRuntimeStatus] = (),
+    ) -> PurgeHistoryResult:
+        """Delete all finished instances that match."""
+        count, token = 0, None
+        while True:
+            rows, token = await self._hub.projection.page(
+                created_from=utc(created_time_from),
+                created_to=utc(created_time_to),
+                statuses=runtime_status,
+                token=token,
+            )
+            for row in rows:
+                head = await self._head_or_none(row.instance_id)
+                if (
+                    head is not None
+                    and head.is_terminal
+                    and head.incarnation == row.incarnation
+                    and (not runtime_status or head.runtime_status in runtime_status)
+                ):
+                    await purge(self._hub, head, self._ringer)
+                    count += 1
+            if token is None:
+                return PurgeHistoryResult(count)

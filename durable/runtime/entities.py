@@ -1,0 +1,216 @@
+"""Takes an entity's turns: operations one at a time, and one commit for all that there was time
+for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from dataclasses import replace
+from datetime import timedelta
+from inspect import isawaitable
+from typing import Any
+
+from durable.codec import encode
+from durable.engine.entities import EntityContext, EntityExecution
+from durable.errors import PayloadError, RowChanged, RowExists, RowMissing
+from durable.hub.instances import PayloadGone
+from durable.hub.keys import ENTITY_INBOX
+from durable.hub.payloads import Spill
+from durable.hub.rows import Head
+from durable.model.commit import Commit
+from durable.model.entities import EntityId
+from durable.model.events import Arrival, EntityOperation, PayloadRef
+from durable.model.failure import FailureDetails
+from durable.model.functions import EntityDefinition
+from durable.runtime.hold import TaskKey
+from durable.runtime.turns import Lacking, Status, Turns, logger
+
+BATCH_SECONDS = 1.0
+"""Operations that begin later than this after the turn did are left to the next one: callers
+are not to wait for what comes after theirs."""
+
+BLOCKED = timedelta(seconds=30)
+"""How long an entity may be locked before its owner is looked at."""
+
+
+class EntityTurns(Turns[EntityExecution]):
+    """See the module."""
+
+    _is_orphaned = False
+
+    async def open(self) -> bool:
+        """Write the head of an entity that something was sent to. The row that lists it first."""
+        hub, instance_id = self._hub, self._hold.instance_id
+        now = self._clock.now()
+        head = Head(
+            instance_id=instance_id,
+            name=EntityId.parse(instance_id).name,
+            incarnation=hub.new_id(8),
+            execution_id=hub.new_id(16),
+            status=Status.RUNNING,
+            created=now,
+        )
+        if not (await self._instances.inbox(head)).rows:
+            return False
+        await hub.projection.announce(head)
+        self._hold.check()
+        try:
+            await self._instances.create(head, Spill(head.incarnation, hub.new_id(8)))
+        except (RowExists, RowChanged, RowMissing):
+            logger.debug("%s came to be elsewhere", instance_id)
+        self._hold.forget()
+        return True
+
+    async def audit(self, head: Head) -> None:
+        """Whether the orchestration that has the entity locked is still there to release it."""
+        lock = head.lock
+        if lock is None or self._clock.now() - lock.since < BLOCKED:
+            return
+        owner = await self._instances.head(lock.owner.instance_id)
+        if (
+            owner is None
+            or owner.is_terminal
+            or owner.incarnation != lock.owner.incarnation
+            or owner.execution_id != lock.owner.execution_id
+        ):
+            logger.warning("%s was locked by %s, which is gone", head.instance_id, lock.owner)
+            self._is_orphaned = True
+            self.look_again()
+
+    async def take(self, head: Head, offers: dict[TaskKey, Arrival]) -> list[TaskKey] | None:
+        """See `Turns.take`."""
+        self._match(head)
+        now = self._clock.now()
+        due = head.next_timer is not None and head.next_timer <= now
+        if self._inbox is None and (self.rung or due or head.status == Status.STUCK):
+            await self._look(head)
+        if self._inbox is None:
+            return None
+        execution, self.execution = self.execution or await self._load(head), None
+        execution.begin([(row.key, row.arrival) for row in self._inbox.rows], now)
+        if self._is_orphaned:
+            execution.release()
+        before, garbage = execution.state, await self._perform(head, execution)
+        timer = execution.next_timer()
+        if not (
+            execution.consumed
+            or self._is_orphaned
+            or timer != head.next_timer
+            or head.status == Status.STUCK
+        ):
+            self.execution, self._inbox = execution, None
+            return None
+        if execution.state != before and isinstance(head.input, PayloadRef):
+            garbage.append(f"{head.incarnation}|{head.input.key}|{head.input.rows}")
+        commit = execution.commit(
+            self._hub.new_id(16),
+            dropped=garbage,
+            timer=timer if timer != head.next_timer else None,
+        )
+        self.known.clear()
+        self._changed = execution.state != before
+        if await self._commit(head, execution, commit, execution.consumed, set()):
+            self.execution, self._is_orphaned = execution, False
+        return []
+
+    def _after(
+        self,
+        head: Head,
+        execution: EntityExecution,
+        commit: Commit,
+        run: tuple[int, ...],
+        ended: set[TaskKey],
+        spill: Spill,
+    ) -> Head:
+        after = super()._after(head, execution, commit, run, ended, spill)
+        # its rows go when the state changes: nothing else may name them
+        state = spill.payload(execution.state, shared=False) if self._changed else head.input
+        return replace(after, input=state, lock=execution.lock, base=execution.base)
+
+    async def _load(self, head: Head) -> EntityExecution:
+        state = await self._instances.text(head.instance_id, head.incarnation, head.input)
+        turns = await self._instances.history(head) if head.sequence > head.base else []
+        execution = EntityExecution(
+            head.instance_id,
+            head.execution_id,
+            head.sequence,
+            state,
+            head.lock,
+            (stored.turn for stored in turns),
+        )
+        if turns and turns[-1].turn.sequence + 1 != head.sequence:
+            raise RowChanged("history is not what the head says: it was read in between")
+        return execution
+
+    # ---- user code ----
+
+    async def _perform(self, head: Head, execution: EntityExecution) -> list[str]:
+        """Perform operations while there is time. Answers the payloads that came with them, for
+        which nobody has a use any more."""
+        definition = self._runtime.registry.entities.get(execution.entity_id.name)
+        until = self._clock.monotonic() + BATCH_SECONDS
+        payloads: list[str] = []
+        while (operation := execution.next()) is not None:
+            if definition is None:
+                raise Lacking(f"no entity is named {execution.entity_id.name!r} in this worker")
+            if isinstance(operation.input, PayloadRef):
+                payloads.append(f"{ENTITY_INBOX}|{operation.input.key}|{operation.input.rows}")
+            try:
+                resolved: Any = await self._instances.resolve(head, operation, {})
+            except PayloadGone as error:
+                failure = FailureDetails.from_exception(error)
+                execution.settle(operation, execution.context(operation), None, failure)
+                continue
+            self._hold.check()
+            context = execution.context(resolved)
+            result, failed = await self._run(definition, context, resolved)
+            execution.settle(resolved, context, result, failed)
+            if self._clock.monotonic() >= until:
+                break
+        return payloads
+
+    async def _run(
+        self, definition: EntityDefinition, context: EntityContext, operation: EntityOperation
+    ) -> tuple[str | None, FailureDetails | None]:
+        runtime = self._runtime
+        # user code takes no turn from others
+        runtime.turns.give()
+        try:
+            await runtime.entities.take()
+            try:
+                return await self._call(definition, context), None
+            finally:
+                runtime.entities.give()
+        except Exception as error:
+            logger.warning(
+                "operation %s of %s failed: %s: %s",
+                operation.operation,
+                context.entity_id,
+                type(error).__name__,
+                error,
+            )
+            return None, FailureDetails.from_exception(error)
+        finally:
+            runtime.turns.used += 1
+
+    async def _call(self, definition: EntityDefinition, context: EntityContext) -> str:
+        face, function = definition.face, definition.function
+        arguments = (context,) if face is None else face(context)
+        if asyncio.iscoroutinefunction(function):
+            value = await function(*arguments)
+        else:
+            scope = contextvars.copy_context()
+            value = await asyncio.get_running_loop().run_in_executor(
+                self._runtime.work.executor, lambda: scope.run(function, *arguments)
+            )
+            if isawaitable(value):
+                value = await value
+        text = encode(value)
+        limit = self._runtime.options.max_payload
+        for what, size in (("result", len(text)), ("state", len(context.state or ""))):
+            if size > limit:
+                raise PayloadError(
+                    f"the {what} of {context.entity_id} has {size:,} bytes as JSON; at most "
+                    f"{limit:,} are allowed"
+                )
+        return text

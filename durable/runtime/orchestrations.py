@@ -1,0 +1,211 @@
+"""Takes an orchestration's turns: what arrived goes in, the code runs, the outcome is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from durable.engine.execution import Execution
+from durable.errors import NonDeterminismError, RowChanged
+from durable.hub.instances import PayloadGone
+from durable.hub.payloads import Spill, digest
+from durable.hub.rows import Head, InboxRow, StoredTurn, has_id
+from durable.model.commit import Commit, Send
+from durable.model.events import (
+    Arrival,
+    ExecutionCompleted,
+    ExecutionRewound,
+    ExecutionStarted,
+    ExecutionTerminated,
+    PayloadRef,
+    TaskScheduled,
+    Turn,
+)
+from durable.model.failure import FailureDetails
+from durable.runtime.hold import Stuck, TaskKey
+from durable.runtime.loopless import without_event_loop
+from durable.runtime.turns import INBOX_ROWS, Lacking, Status, Turns, logger
+
+LATE_START = timedelta(seconds=30)
+
+
+class OrchestrationTurns(Turns[Execution]):
+    """See the module."""
+
+    async def take(self, head: Head, offers: dict[TaskKey, Arrival]) -> list[TaskKey] | None:
+        """See `Turns.take`."""
+        self._match(head)
+        if self._inbox is None and self.rung:
+            await self._look(head)
+        now = self._clock.now()
+        rows = self._inbox.rows[:INBOX_ROWS] if self._inbox else []
+        due = head.next_timer is not None and head.next_timer <= now
+        retry = head.status == Status.STUCK
+        if not (rows or offers or due or retry or head.ready or head.sequence == 0):
+            self._inbox = None
+            return None
+        if head.sequence == 0 and await self._is_abandoned(head, now):
+            await self._abandon(head, now)
+            return []
+        # taken out until its commit has won: it is ahead of storage from here on
+        execution, self.execution = self.execution or await self._replay(head), None
+        if execution.has_failed:
+            rows = [row for row in rows if isinstance(row.arrival.event, ExecutionRewound)][:1]
+            execution, offers = await self._rewound(head, execution, rows, now), {}
+        else:
+            arrivals = await self._resolved(head, rows)
+            with without_event_loop():
+                execution.take([*arrivals, *offers.values(), *execution.due(now)], now=now)
+        if execution.needs_inbox and self._inbox is None:
+            # the gate's etag must be older than the last look into the inbox
+            rows = (await self._look(head)).rows[:INBOX_ROWS]
+            execution.take(await self._resolved(head, rows), now=now)
+        more = self._inbox is not None and len(self._inbox.rows) > len(rows)
+        commit = execution.commit(nonce=self._hub.new_id(16), more=more)
+        if not await self._commit(head, execution, commit, [row.key for row in rows], set(offers)):
+            execution.close()
+            return []
+        if commit.continued or commit.status.is_terminal:
+            execution.close()
+        else:
+            self.execution = execution
+        return list(offers)
+
+    async def audit(self, head: Head) -> None:
+        """Work items that nobody claims and no backlog explains are sent again."""
+        if head.waiting_since is None:
+            return
+        self._match(head)
+        if self.execution is None:
+            self.execution = await self._replay(head)
+        here = {task_id for holding in head.holdings for task_id in holding.run}
+        tasks = [
+            item
+            for task_id, item in self.execution.outstanding.items()
+            if isinstance(item.event, TaskScheduled) and task_id not in here
+        ]
+        await self._runtime.resend_lost(head, tasks)
+
+    async def _resolved(self, head: Head, rows: Sequence[InboxRow]) -> list[Arrival]:
+        """The rows' arrivals with their payloads; one whose payload is gone is stale."""
+        arrivals: list[Arrival] = []
+        for row in rows:
+            with suppress(PayloadGone):
+                event: Any = await self._instances.resolve(head, row.arrival.event, self.known)
+                arrivals.append(replace(row.arrival, event=event))
+        return arrivals
+
+    # ---- from history ----
+
+    async def _replay(self, head: Head) -> Execution:
+        """The execution from its history. Raises Stuck when history does not fit the code."""
+        definition = self._runtime.registry.orchestrators.get(head.name)
+        if definition is None:
+            raise Lacking(f"no orchestrator is named {head.name!r} in this worker")
+        text = await self._instances.text(head.instance_id, head.incarnation, head.input)
+        if text is not None and isinstance(head.input, PayloadRef):
+            self.known[digest(text)] = head.input
+        start = ExecutionStarted(head.name, head.execution_id, text, head.version)
+        history: list[Turn] = []
+        turns = await self._instances.history(head) if head.sequence > head.base else []
+        for stored in turns:
+            events = [
+                await self._instances.resolve(head, event, self.known)
+                for event in stored.turn.events
+            ]
+            history.append(replace(stored.turn, events=tuple(events)))
+        fold = Execution.failed if _has_ended(history) else Execution.replay
+        try:
+            with without_event_loop():
+                execution = fold(definition, head.instance_id, start, head.parent, history)
+        except NonDeterminismError as error:
+            await self._show_stuck(head, FailureDetails.from_exception(error))
+            raise Stuck from error
+        if execution.sequence != head.sequence:
+            raise RowChanged("history is not what the head says: it was read in between")
+        return execution
+
+    async def _rewound(
+        self, head: Head, ended: Execution, rows: Sequence[InboxRow], now: datetime
+    ) -> Execution:
+        """The next turn of an execution that has failed. Raises Stuck as `_replay` does."""
+        request = next((row.arrival.event for row in rows), None)
+        if not isinstance(request, ExecutionRewound):
+            raise RowChanged("it has ended, and nobody has rewound it: it was read in between")
+        try:
+            with without_event_loop():
+                execution = ended.rewound(request, now)
+        except NonDeterminismError as error:
+            await self._show_stuck(head, FailureDetails.from_exception(error))
+            raise Stuck from error
+        finally:
+            ended.close()
+        undone = len(execution.outstanding)
+        logger.info("rewound %s %s: %d tasks to do", head.name, head.instance_id, undone)
+        return execution
+
+    async def _show_stuck(self, head: Head, failure: FailureDetails) -> None:
+        failure = replace(failure, stack_trace=None)
+        if head.status != Status.STUCK or head.failure != failure:
+            logger.error("instance %s is Stuck: %s", head.instance_id, failure.message)
+            stuck = await self._hold.store(replace(head, status=Status.STUCK, failure=failure))
+            await self._runtime.project(stuck)
+
+    def _take_on(self, turn: Turn, commit: Commit) -> tuple[int, ...]:
+        """Which of the turn's activities run here: as many as there is room for."""
+        late = self._deadline is not None and self._clock.monotonic() >= self._deadline
+        if late or self._runtime.is_draining or self._runtime.options.always_queue:
+            return ()
+        names = {e.task_id: e.name for e in turn.events if isinstance(e, TaskScheduled)}
+        run: list[int] = []
+        for item in commit.outbox:
+            if item.kind is not Send.ACTIVITY:
+                continue
+            definition = self._runtime.registry.activities.get(names[item.task_id])
+            if definition is None or definition.queued:
+                continue
+            if not self._runtime.activities.try_take():
+                break
+            run.append(item.task_id)
+        return tuple(run)
+
+    # ---- children whose parent is gone ----
+
+    async def _is_abandoned(self, head: Head, now: datetime) -> bool:
+        """A start that may be a late repeat begins only while its parent still waits for it."""
+        parent = head.parent
+        if parent is None or head.born is None:
+            return False
+        if not head.again and now - head.born <= LATE_START:
+            return False
+        above = await self._instances.head(parent.instance_id)
+        if (
+            above is None
+            or above.is_terminal
+            or above.incarnation != parent.incarnation
+            or above.execution_id != parent.execution_id
+            or not has_id(above.open_tasks, parent.task_id)
+        ):
+            return True
+        message = f"{parent.execution_id}|{parent.task_id}"
+        return await self._instances.has_message(parent.instance_id, parent.incarnation, message)
+
+    async def _abandon(self, head: Head, now: datetime) -> None:
+        gate = (await self._look(head)).gate
+        event = ExecutionTerminated("abandoned", "its parent does not wait for it any more")
+        nonce = self._hub.new_id(16)
+        turn = StoredTurn(Turn(0, now, head.execution_id, (event,), nonce=nonce), ())
+        after = replace(head, status=Status.TERMINATED, sequence=1, nonce=nonce, time=now)
+        spill = Spill(head.incarnation, nonce)
+        self._hold.check()
+        stored = await self._instances.commit(after, turn, spill=spill, gate=gate)
+        self._hold.committed(stored, turn)
+
+
+def _has_ended(history: Sequence[Turn]) -> bool:
+    """Whether the last turn ended the execution: only a rewind leads on from there."""
+    last = history[-1].events if history else ()
+    return bool(last) and isinstance(last[-1], ExecutionCompleted)
