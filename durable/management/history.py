@@ -14,11 +14,23 @@ from durable.codec import encode
 from durable.management.json_text import array_of, micros_of, object_of
 from durable.model.events import (
     ContinueAsNew,
+    EntityLock,
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperation,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityOperationSignaled,
+    EntityReplied,
+    EntityUnlock,
+    EntityUnlockSent,
     Event,
     EventRaised,
     EventSent,
     ExecutionCompleted,
     ExecutionResumed,
+    ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
@@ -37,7 +49,7 @@ from durable.model.events import (
 from durable.model.failure import FailureDetails
 
 Members = Mapping[str, str]
-Scheduled = TaskScheduled | SubOrchestrationInstanceCreated
+Scheduled = TaskScheduled | SubOrchestrationInstanceCreated | EntityOperationCalled
 
 
 def history_json(
@@ -60,7 +72,7 @@ class _History:
 
     def render(self, events: Sequence[tuple[datetime, Event]]) -> list[str]:
         for index, (time, event) in enumerate(events):
-            if isinstance(event, TaskScheduled | SubOrchestrationInstanceCreated):
+            if isinstance(event, Scheduled):
                 self._open[event.task_id] = (index, time, event)
             members = {
                 "EventType": encode(type(event).__name__),
@@ -83,9 +95,19 @@ class _History:
                     "InstanceId": encode(event.instance_id),
                     **self._input(event.input),
                 }
-            case TaskCompleted() | SubOrchestrationInstanceCompleted():
+            case EntityOperationCalled() | EntityOperationSignaled() | EntityOperation():
+                entity = {} if isinstance(event, EntityOperation) else _entity(event.entity_id)
+                return {"Name": encode(event.operation), **entity, **self._input(event.input)}
+            case EntityLockRequested() | EntityUnlockSent():
+                return _entity(event.entity_id)
+            case EntityLockGranted() | EntityLock() | EntityUnlock():
+                return {}
+            case EntityReplied():
+                failed = _failure(event.failure) if event.failure is not None else {}
+                return {**self._result(event.result), **failed}
+            case TaskCompleted() | SubOrchestrationInstanceCompleted() | EntityOperationCompleted():
                 return {**self._ended(event.task_id), **self._result(event.result)}
-            case TaskFailed() | SubOrchestrationInstanceFailed():
+            case TaskFailed() | SubOrchestrationInstanceFailed() | EntityOperationFailed():
                 return {**self._ended(event.task_id), **_failure(event.failure)}
             case TimerCreated():
                 self._timers[event.task_id] = event.fire_at
@@ -95,7 +117,7 @@ class _History:
                 return {"FireAt": micros_of(fire_at)} if fire_at else {}
             case EventRaised():
                 return {"Name": encode(event.name), **self._input(event.input)}
-            case ExecutionSuspended() | ExecutionResumed():
+            case ExecutionSuspended() | ExecutionResumed() | ExecutionRewound():
                 return {"Reason": encode(event.reason)}
             case ExecutionTerminated():
                 return {"OrchestrationStatus": '"Terminated"', "Reason": encode(event.reason)}
@@ -113,14 +135,16 @@ class _History:
             return {}
         index, time, event = scheduled
         del self._shown[index]
-        instance = (
-            {"InstanceId": encode(event.instance_id)}
-            if isinstance(event, SubOrchestrationInstanceCreated)
-            else {}
-        )
+        match event:
+            case TaskScheduled():
+                what = {"FunctionName": encode(event.name)}
+            case SubOrchestrationInstanceCreated():
+                instance = {"InstanceId": encode(event.instance_id)}
+                what = {"FunctionName": encode(event.name), **instance}
+            case EntityOperationCalled():
+                what = {"FunctionName": encode(event.operation), **_entity(event.entity_id)}
         return {
-            "FunctionName": encode(event.name),
-            **instance,
+            **what,
             "ScheduledTime": micros_of(time),
             **self._input(event.input),
         }
@@ -130,6 +154,10 @@ class _History:
 
     def _result(self, payload: Payload) -> Members:
         return _payload("Result", payload) if self._show_output else {}
+
+
+def _entity(entity_id: str) -> Members:
+    return {"EntityId": encode(entity_id)}
 
 
 def _payload(name: str, payload: Payload) -> Members:

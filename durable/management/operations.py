@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 import azure.functions as func
 
 from durable.codec import encode
-from durable.errors import InstanceNotFoundError, InvalidRequestError
+from durable.errors import InstanceNotFoundError, InvalidInstanceIdError, InvalidRequestError
 from durable.management.answers import answer, refusal
 from durable.management.history import history_json
 from durable.management.json_text import array_of
-from durable.management.parameters import json_body, period
+from durable.management.parameters import CONTINUATION, json_body, page_token, period, trace_of
 from durable.management.routes import Call
 from durable.management.status import status_json
 from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus, check_instance_id
@@ -19,7 +17,6 @@ from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus, c
 LONGEST_WAIT = 230.0
 """Seconds after which Azure's load balancer gives up on a response."""
 
-CONTINUATION = "x-ms-continuation-token"
 _LONGEST_VERSION = 200
 _FLAGS = {
     "showHistory": False,
@@ -43,7 +40,9 @@ async def start(call: Call) -> func.HttpResponse:
     if wanted is not None:
         check_instance_id(wanted)
     value = json_body(call.request, call.client.max_payload)
-    instance_id = await call.client.start_new(call.values["name"], wanted, value, version)
+    instance_id = await call.client.start_new(
+        call.values["name"], wanted, value, version, trace=trace_of(call.request)
+    )
     if timeout:
         try:
             return _finished(await call.client.wait_for_completion(instance_id, timeout))
@@ -95,10 +94,7 @@ async def instances(call: Call) -> func.HttpResponse:
     created_from, created_to = period(query)
     show_input = query.flag("showInput", True)
     top = query.whole("top", 1, 1000)
-    sealed = call.request.headers.get(CONTINUATION) or None
-    token = call.links.unseal(sealed) if sealed is not None else None
-    if sealed is not None and token is None:
-        raise InvalidRequestError(f"{CONTINUATION} is not one that this task hub gave")
+    token = page_token(call.request, call.links.unseal)
     page, following = await call.client.list_page(
         created_time_from=created_from,
         created_time_to=created_to,
@@ -186,10 +182,12 @@ async def restart(call: Call) -> func.HttpResponse:
     return _started(call, instance_id)
 
 
-async def not_yet(call: Call) -> func.HttpResponse:
-    """What Durable Functions has, and this version has not."""
-    return refusal(
-        HTTPStatus.NOT_IMPLEMENTED,
-        "NotImplemented",
-        "this version of durable has no entities and no rewind yet",
-    )
+async def rewind(call: Call) -> func.HttpResponse:
+    """Let a failed instance go on."""
+    try:
+        await call.client.rewind(call.values["id"], _reason(call))
+    except InvalidRequestError as error:
+        if isinstance(error, InvalidInstanceIdError):
+            raise
+        return refusal(409, "InstanceNotFailed", str(error))
+    return answer(202)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 
 import azure.functions as func
@@ -15,9 +15,14 @@ from durable.model.instance import MAX_INSTANCE_ID, OrchestrationRuntimeStatus, 
 IGNORED = frozenset({"taskhub", "connection", "code", "clientid"})
 """What callers of Durable Functions send too: hub, connection and key are not theirs to choose."""
 
+CONTINUATION = "x-ms-continuation-token"
+"""A header: of an answer that has a next page, and of the request for that."""
+
 _MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,7})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
 )
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}", re.ASCII)
+_LONGEST_TRACESTATE = 512
 _WHOLE = re.compile(r"\d{1,9}", re.ASCII)
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 
@@ -125,12 +130,32 @@ class Query:
                 raise InvalidRequestError(f"{known[name]} is empty: give a value or leave it out")
 
 
-def period(query: Query) -> tuple[datetime | None, datetime | None]:
-    """`createdTimeFrom` and `createdTimeTo`, the first not after the second."""
-    start, end = query.moment("createdTimeFrom"), query.moment("createdTimeTo")
+def period(query: Query, what: str = "createdTime") -> tuple[datetime | None, datetime | None]:
+    """`createdTimeFrom` and `createdTimeTo`, or of `what`, the first not after the second."""
+    start, end = query.moment(f"{what}From"), query.moment(f"{what}To")
     if start is not None and end is not None and start > end:
-        raise InvalidRequestError("createdTimeFrom is after createdTimeTo")
+        raise InvalidRequestError(f"{what}From is after {what}To")
     return start, end
+
+
+def page_token(request: func.HttpRequest, unseal: Callable[[str], str | None]) -> str | None:
+    """The continuation token that a page before this one came with."""
+    sealed = request.headers.get(CONTINUATION) or None
+    token = unseal(sealed) if sealed is not None else None
+    if sealed is not None and token is None:
+        raise InvalidRequestError(f"{CONTINUATION} is not one that this task hub gave")
+    return token
+
+
+def trace_of(request: func.HttpRequest) -> tuple[str, str]:
+    """`traceparent` and `tracestate` of a request, empty where they are absent or, as the W3C
+    asks of who cannot read them, malformed."""
+    parent = request.headers.get("traceparent", "").strip()
+    match = _TRACEPARENT.fullmatch(parent)
+    if match is None or match[1] == "ff" or not int(match[2], 16) or not int(match[3], 16):
+        return "", ""
+    state = request.headers.get("tracestate", "").strip()
+    return parent, state if len(state) <= _LONGEST_TRACESTATE and state.isprintable() else ""
 
 
 def json_body(request: func.HttpRequest, limit: int) -> object:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import azure.functions as func
 
 from durable.codec import encode
-from durable.management import operations
+from durable.management import entities, operations
 from durable.management.answers import answer
 from durable.management.open_api import open_api
 from durable.management.routes import Call, Parameter, Route
@@ -29,7 +29,6 @@ _REASON = Parameter("reason", "string", "Why; kept in the history.")
 _BAD = {400: "Bad id, parameter or JSON."}
 _UNKNOWN = {404: "There is no such instance."}
 _STEERED = {202: "Accepted.", **_BAD, **_UNKNOWN, 410: "The instance has ended."}
-_NOT_YET = {501: "This version does not have it yet."}
 
 _START = Route(
     "POST",
@@ -60,9 +59,37 @@ _ENTITY = Route(
     "GET",
     "entities/{name}/{key}",
     "entity",
-    operations.not_yet,
-    "The state of an entity.",
-    _NOT_YET,
+    entities.entity,
+    "The state of an entity; `$` stands for the empty key.",
+    {200: "Its state.", 400: "Bad name or key.", 404: "It has no state."},
+)
+_SIGNAL = replace(
+    _ENTITY,
+    method="POST",
+    operation="signalEntity",
+    handler=entities.signal,
+    about="Have an entity perform an operation.",
+    answers={
+        202: "Accepted.",
+        400: "Unknown entity, bad name, key or JSON; no op.",
+        413: "Too large.",
+    },
+    query=(Parameter("op", "string", "The operation.", required=True),),
+    body="The operation's input: any JSON, nothing for null.",
+)
+_ENTITIES = Route(
+    "GET",
+    "entities",
+    "entities",
+    entities.entities,
+    "Entities that have a state, by id; pages as those of instances.",
+    {200: "A page of entities.", 400: "Bad parameter."},
+    query=(
+        Parameter("lastOperationTimeFrom", "date-time", "Last used at this time or later."),
+        Parameter("lastOperationTimeTo", "date-time", "Last used at this time or earlier."),
+        Parameter("fetchState", "boolean", "With the states; false by default."),
+        Parameter("top", "integer", "At most so many, 1 to 1000; 100 by default."),
+    ),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -198,23 +225,28 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "instances/{id}/rewind",
         "rewind",
-        operations.not_yet,
-        "Let a failed instance go on from its last failure.",
-        _NOT_YET,
+        operations.rewind,
+        "Let a failed instance go on: what failed runs again.",
+        {**_STEERED, 409: "The instance has not ended.", 410: "It has ended, and not failed."},
         query=(_REASON,),
     ),
     _ENTITY,
+    _SIGNAL,
     replace(
-        _ENTITY, method="POST", operation="signalEntity", about="Send an operation to an entity."
-    ),
-    replace(
-        _ENTITY,
+        _SIGNAL,
         method="DELETE",
         operation="deleteEntity",
-        about="Send an entity the operation that deletes it.",
+        handler=entities.delete,
+        about="Have an entity perform the operation `delete`, or another.",
+        query=(Parameter("op", "string", "The operation; delete by default."),),
     ),
-    replace(_ENTITY, pattern="entities/{name}", operation="entitiesOf", about="Entities by name."),
-    replace(_ENTITY, pattern="entities", operation="entities", about="All entities."),
+    _ENTITIES,
+    replace(
+        _ENTITIES,
+        pattern="entities/{name}",
+        operation="entitiesOf",
+        about="Entities of one name that have a state, by id.",
+    ),
     Route(
         "GET",
         "openapi.json",

@@ -197,7 +197,7 @@ async def test_no_request_is_an_internal_error(
     path = "/".join(segments)
     request = func.HttpRequest(method, f"{ROOT}/x", headers=headers, params=params, body=body)
     answer = await world.api.handle(request, path)
-    assert answer.status_code in (200, 202, 400, 404, 405, 409, 410, 501)
+    assert answer.status_code in (200, 202, 400, 404, 405, 409, 410)
     assert (await world.api.handle_link(request, path)).status_code == 401
 
 
@@ -248,6 +248,6 @@ async def test_documented_parameters_are_those_that_are_read(
         read.clear()
         path = route.pattern.format(name="work", id="i", eventName="go", key="k")
         query = "?createdTimeFrom=2025-01-01" if route.operation == "purgeBy" else ""
-        answer = await world.call(route.method, path + query)
-        if answer.status != 501:
-            assert read == {parameter.name for parameter in route.query}, route.operation
+        query = "?op=get" if route.operation == "signalEntity" else query
+        await world.call(route.method, path + query)
+        assert read == {parameter.name for parameter in route.query}, route.operation

@@ -104,7 +104,7 @@ async def test_a_link_permits_its_own_operation_only(
         ("sendEventPostUri", 202),
         ("terminatePostUri", 202),
         ("purgeHistoryDeleteUri", 409),
-        ("rewindPostUri", 501),
+        ("rewindPostUri", 409),
         ("restartPostUri", 202),
         ("suspendPostUri", 202),
         ("resumePostUri", 202),

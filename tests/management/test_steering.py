@@ -1,4 +1,4 @@
-"""Events, suspend, resume, terminate, restart; and what this version does not have."""
+"""Events, suspend, resume, terminate, restart and rewind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from durable.model.events import (
     EventRaised,
     ExecutionResumed,
+    ExecutionRewound,
     ExecutionSuspended,
     ExecutionTerminated,
 )
@@ -123,21 +124,32 @@ async def test_restarts_that_cannot_be(world: World, path: str) -> None:
     assert len((await world.call("GET", "instances")).json) == 1
 
 
+async def test_rewind_lets_a_failed_instance_go_on(world: World) -> None:
+    await world.ended("fail", "i")
+    answer = await world.call("POST", "instances/i/rewind?reason=mended%20now")
+    assert (answer.status, answer.text) == (202, "")
+    (event,) = await inbox(world, "i")
+    assert isinstance(event, ExecutionRewound)
+    assert event.reason == "mended now"
+    assert (await world.call("GET", "instances/i")).json["runtimeStatus"] == "Running"
+
+
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("instance", "status", "error"),
     [
-        ("POST", "instances/i/rewind?reason=x"),
-        ("GET", "entities"),
-        ("GET", "entities/counter"),
-        ("GET", "entities/counter/$"),
-        ("POST", "entities/counter/a?op=add"),
-        ("DELETE", "entities/counter/a"),
+        ("running", 409, "InstanceNotFailed"),
+        ("done", 410, "InstanceFinished"),
+        ("nobody", 404, "InstanceNotFound"),
+        ("@x@y", 400, "InvalidInstanceId"),
     ],
 )
-async def test_what_is_not_there_yet_says_so(world: World, method: str, path: str) -> None:
-    answer = await world.call(method, path)
-    assert (answer.status, answer.error) == (501, "NotImplemented")
-    assert "this version" in answer.json["message"]
+async def test_rewind_of_what_has_not_failed(
+    world: World, instance: str, status: int, error: str
+) -> None:
+    await world.client.start_new("work", "running")
+    await world.ended("echo", "done")
+    answer = await world.call("POST", f"instances/{instance}/rewind")
+    assert (answer.status, answer.error) == (status, error)
 
 
 async def test_the_management_url_of_a_status_works_by_key(world: World) -> None:
