@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 def fails(folder: Path, code: int, *arguments: str, **values: str) -> str:
     done = run(folder, *arguments, **values)
     assert done.returncode == code, done.stderr
-    assert "durable/cli.py" not in done.stderr
+    assert "durable/cli/" not in done.stderr
     assert "durable/worker" not in done.stderr
     assert done.stderr.startswith(("durable: ", "usage: "))
     return done.stderr

@@ -48,6 +48,12 @@ class AzureStorage:
         if self._identity is not None:
             await self._identity.close()
 
+    async def queue_names(self, prefix: str) -> list[str]:
+        """The account's queues whose names begin so. No part of the port: a hub knows its own,
+        and only who deletes one asks for those that it has forgotten."""
+        assert isinstance(self.storage.queues, AzureQueues)
+        return await self.storage.queues.names(prefix)
+
     async def __aenter__(self) -> Self:
         return self
 

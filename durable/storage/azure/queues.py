@@ -130,6 +130,16 @@ class AzureQueues:
 
         await set_up(once)
 
+    async def names(self, prefix: str) -> list[str]:
+        """The account's queues whose names begin so."""
+
+        async def once() -> list[str]:
+            async with answers():
+                found = self._service.list_queues(name_starts_with=prefix)
+                return [str(each.name) async for each in found]
+
+        return await read(once)
+
     def _client(self, queue: str) -> QueueClient:
         limits.check_queue_name(queue)
         client = self._clients.get(queue)
