@@ -14,7 +14,10 @@ DurableError
 ├── InstanceFinishedError       the instance no longer takes part
 ├── TaskFailedError             what an orchestrator catches
 │   ├── ActivityFailedError
-│   └── SubOrchestrationFailedError
+│   ├── SubOrchestrationFailedError
+│   └── EntityOperationFailedError
+├── HttpTargetRefusedError      durable HTTP may not go to that address
+├── HttpResponseRefusedError    durable HTTP cannot take that response
 ├── NotDurableError             an orchestrator awaited something that replay cannot repeat
 ├── NonDeterminismError         replay took another path than history
 └── StorageError
@@ -67,7 +70,7 @@ class PayloadTooLargeError(PayloadError):
 
 
 class UnknownFunctionError(InvalidRequestError):
-    """The app has no orchestrator, activity or other function of that name."""
+    """The app has no orchestrator, activity or entity of that name."""
 
 
 class InstanceNotFoundError(DurableError):
@@ -88,6 +91,8 @@ class TaskFailedError(DurableError):
     def __init__(self, message: str, details: FailureDetails) -> None:
         super().__init__(message)
         self.details = details
+        self.observed = False
+        """Whether it was raised into the orchestrator's code, or a retry took care of it."""
 
     @property
     def failure(self) -> FailureDetails:
@@ -101,6 +106,19 @@ class ActivityFailedError(TaskFailedError):
 
 class SubOrchestrationFailedError(TaskFailedError):
     """A child orchestration failed, was terminated, or could not be created."""
+
+
+class EntityOperationFailedError(TaskFailedError):
+    """An operation that an entity was called for raised; its state is as it was before."""
+
+
+class HttpTargetRefusedError(DurableError):
+    """A durable HTTP request would have reached a private address that no setting allows, or
+    would have shown a token to the network."""
+
+
+class HttpResponseRefusedError(DurableError):
+    """A durable HTTP response is too large, redirects without end or to nowhere, or is no HTTP."""
 
 
 class NotDurableError(DurableError):

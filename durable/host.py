@@ -11,6 +11,7 @@ from durable.client import DurableOrchestrationClient
 from durable.hub.hub import Hub
 from durable.management.links import LinkSigner
 from durable.model.functions import Registry
+from durable.outbound import HttpSender, with_durable_http
 from durable.ports import Storage
 from durable.runtime.guards import ThreadKeeping
 from durable.runtime.runtime import Runtime, RuntimeOptions
@@ -69,6 +70,9 @@ class DurableHost:
         opened = await open_storage(connection, message_encoding=encoding, clock=clock)
         closers: list[Callable[[], Awaitable[None]]] = [opened.close]
         try:
+            sender = HttpSender(settings.http)
+            closers.append(sender.close)
+            registry = with_durable_http(registry, sender)
             hub = Hub(opened.storage, settings.hub, control_queues=settings.control_queues)
             await hub.create(app=settings.app_name, activities=tuple(registry.activities))
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable.errors import ConfigurationError
-from durable.settings import QueueSettings, Settings, load_settings
+from durable.settings import HttpSettings, QueueSettings, Settings, load_settings
 from durable.settings.files import _plain
 
 CPUS = os.cpu_count() or 1
@@ -71,6 +71,7 @@ def test_defaults(app: Folder) -> None:
         queues=QueueSettings(
             16, 8 * CPUS, 5, timedelta(0), timedelta(minutes=1), message_encoding="base64"
         ),
+        http=HttpSettings((), 16 * 1024 * 1024, timedelta(seconds=100), timedelta(seconds=30)),
         route_prefix="api",
         base_url=None,
         website_hostname=None,
@@ -301,6 +302,28 @@ def test_an_empty_setting_is_none(app: Folder) -> None:
     assert (settings.app_name, settings.base_url, settings.website_hostname) == ("shop", None, None)
 
 
+def test_what_durable_http_may_do(app: Folder) -> None:
+    http = {
+        "allowedPrivateTargets": ["Localhost", "10.1.0.0/16", " fd00::/8 ", "mock_1.internal", ""],
+        "maxResponseBytes": 1000,
+        "requestTimeout": "00:00:05",
+        "defaultAsyncRequestSleepTimeMilliseconds": 500,
+    }
+    found = app.load(durable(http=http, maxPayloadBytes=2048)).http
+    assert found == HttpSettings(
+        ("localhost", "10.1.0.0/16", "fd00::/8", "mock_1.internal"),
+        1000,
+        timedelta(seconds=5),
+        timedelta(seconds=0.5),
+    )
+    assert app.load(durable(maxPayloadBytes=2048)).http.max_response == 2048
+    one = {"DURABLE_HTTP_ALLOWED_PRIVATE_TARGETS": "*"}
+    assert app.load(durable(http=http), one).http.allowed_private_targets == ("*",)
+    override = "AzureFunctionsJobHost__extensions__durableTask__http__allowedPrivateTargets"
+    two = app.load(durable(http=http), {override: "127.0.0.1,LOCALHOST"})
+    assert two.http.allowed_private_targets == ("127.0.0.1", "localhost")
+
+
 LENIENT = """\ufeff// the hub
 {
   "version": "2.0", /* two
@@ -361,6 +384,15 @@ HOST_FAULTS: list[tuple[Any, str]] = [
     (durable(storageProvider={"partitionCount": 17}), "is 17: write a whole number from 1 to 16"),
     (durable(storageProvider={"type": "redis"}), 'type is "redis": write "AzureStorage"'),
     (durable(storageProvider={"connectionName": "a=b;c"}), "write the name of the setting"),
+    (durable(http=5), r"durableTask\.http is 5: must be an object"),
+    (durable(http={"allowedPrivateTargets": 7}), "is 7: write a list of strings"),
+    (durable(http={"allowedPrivateTargets": ["a", 7]}), "write a list of strings"),
+    (durable(http={"allowedPrivateTargets": "a, http://b"}), "write a list .*'http://b' is none"),
+    (durable(http={"allowedPrivateTargets": ["10.1.2.3/16"]}), "'10.1.2.3/16' is none"),
+    (durable(http={"allowedPrivateTargets": ["*.example.com"]}), "is none"),
+    (durable(http={"maxResponseBytes": 2**24 + 1}), "from 1 to 16777216"),
+    (durable(http={"requestTimeout": "00:00:00"}), "from 0:00:01 to 1 day"),
+    (durable(http={"defaultAsyncRequestSleepTimeMilliseconds": 0}), "is 0: write a whole number"),
     ({"functionTimeout": 30}, 'functionTimeout is 30: write "hh:mm:ss"'),
     ({"functionTimeout": "00:60:00"}, 'write "hh:mm:ss"'),
     ({"functionTimeout": "24:00:00"}, 'write "hh:mm:ss"'),
@@ -413,6 +445,7 @@ def test_faults_in_local_settings(app: Folder, local: Any, message: str) -> None
         ("DURABLE_MANAGEMENT_ANONYMOUS", "perhaps"),
         ("DURABLE_LINK_LIFETIME_DAYS", "nan"),
         ("DURABLE_LINK_LIFETIME_DAYS", "-1"),
+        ("DURABLE_HTTP_ALLOWED_PRIVATE_TARGETS", "a b"),
     ],
 )
 def test_faults_in_settings(app: Folder, name: str, value: str) -> None:

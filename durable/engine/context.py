@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, overload
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from durable.codec import decode, encode, return_annotation_of
 from durable.engine.decider import Decider
+from durable.engine.entity_calls import EntityCalls
+from durable.engine.http_polling import call_http, http_request
 from durable.engine.tasks import (
     DurableTask,
     MappedTask,
@@ -20,7 +22,7 @@ from durable.engine.tasks import (
     when_all,
     when_any,
 )
-from durable.errors import InvalidRequestError
+from durable.errors import InvalidRequestError, TaskFailedError
 from durable.model.events import (
     ContinueAsNew,
     EventSent,
@@ -30,13 +32,14 @@ from durable.model.events import (
     TimerCreated,
 )
 from durable.model.functions import name_of, user_function
+from durable.model.http import DurableHttpResponse, TokenSource
 from durable.model.instance import check_instance_id
 from durable.model.retry import RetryPolicy
 
 R = TypeVar("R")
 
 
-class DurableOrchestrationContext:
+class DurableOrchestrationContext(EntityCalls):
     """The only way from an orchestrator to the world.
 
     Everything it offers gives the same answers when the orchestrator is run again over its
@@ -44,7 +47,7 @@ class DurableOrchestrationContext:
     """
 
     def __init__(self, decider: Decider) -> None:
-        self._decider = decider
+        super().__init__(decider)
 
     # ---- who and when ----
 
@@ -184,6 +187,7 @@ class DurableOrchestrationContext:
         that fails or is terminated fails the task with SubOrchestrationFailedError.
         """
         decider, orchestrator, payload = self._decider, name_of(name), encode(input_)
+        self._refuse_in_section("start a sub-orchestration")
         if instance_id is not None:
             check_instance_id(instance_id)
         expected = expected_type if expected_type is not None else _result_type(name)
@@ -255,6 +259,37 @@ class DurableOrchestrationContext:
         decider = self._decider
         decider.decide(EventSent(decider.new_id(), instance_id, name, encode(data)))
 
+    def call_http(
+        self,
+        method: str,
+        uri: str,
+        content: object = None,
+        headers: Mapping[str, str] | None = None,
+        token_source: TokenSource | None = None,
+        is_raw_str: bool = False,
+        *,
+        asynchronous_pattern: bool = True,
+        timeout: timedelta | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> DurableTask[DurableHttpResponse]:
+        """Send an HTTP request by a built-in activity; a response of any status is the result.
+
+        `content` is sent as JSON, a str too unless `is_raw_str`. With `asynchronous_pattern` a
+        202 with a Location is followed: after Retry-After, by a durable timer, the Location is
+        asked until it answers anything else, with the request's headers but, at another origin,
+        without credentials. After `timeout` in all the task fails with TimeoutError. A request
+        that gets no usable response fails the task with ActivityFailedError, after the retries
+        of `retry`, which hold for each request and poll by itself.
+        """
+        request = http_request(method, uri, content, headers, token_source, is_raw_str=is_raw_str)
+        return call_http(
+            self,
+            request,
+            asynchronous_pattern=asynchronous_pattern,
+            timeout=timeout,
+            retry=retry,
+        )
+
     # ---- several tasks, and the end ----
 
     def when_all(self, tasks: Sequence[DurableTask[Any]]) -> WhenAll:
@@ -290,19 +325,19 @@ class DurableOrchestrationContext:
             if waiting:
                 number, waiting = number + 1, False
                 return attempt(number)
-            error = done.get_exception()
+            error = done._error
             if error is None:
                 outer.complete(done.get_result())
                 return None
-            details = getattr(error, "details", None)
             delay = (
-                retry.next_attempt(number, details, started, self.current_utc_datetime)
-                if details is not None
+                retry.next_attempt(number, error.details, started, self.current_utc_datetime)
+                if isinstance(error, TaskFailedError)
                 else None
             )
             if delay is None:
                 outer.fail(error)
                 return None
+            done.get_exception()
             waiting = True
             if delay > timedelta(0):
                 return self.create_timer(delay)

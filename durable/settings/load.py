@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from durable.errors import ConfigurationError
 from durable.settings.files import local_values, read_object
+from durable.settings.http import read_http
 from durable.settings.model import MessageEncoding, QueueSettings, Settings
 from durable.settings.reader import Entry, HostFile
 from durable.settings.values import merged, setting
@@ -53,6 +54,8 @@ def load_settings(
         warnings.append(f'{host_path}: is not there, so all is default: write {{"version":"2.0"}}')
 
     hub, hub_expression = _hub(host, values)
+    max_payload = _integer(host, f"{_DURABLE}.maxPayloadBytes", 1024, 2**30, 16 * 2**20)
+    allowed_targets = _setting(values, "DURABLE_HTTP_ALLOWED_PRIVATE_TARGETS")
     return Settings(
         app_name=_given(values, "DURABLE_APP_NAME")
         or _given(values, "WEBSITE_SITE_NAME")
@@ -66,9 +69,10 @@ def load_settings(
         max_concurrent_orchestrators=_concurrency(host, "maxConcurrentOrchestratorFunctions"),
         max_attempts=_integer(host, f"{_DURABLE}.maxAttempts", 1, _MANY, 10),
         always_queue=_boolean(host.entry(f"{_DURABLE}.alwaysQueueActivities")),
-        max_payload=_integer(host, f"{_DURABLE}.maxPayloadBytes", 1024, 2**30, 16 * 2**20),
+        max_payload=max_payload,
         function_timeout=_function_timeout(host),
         queues=_queues(host, development=local or _is_development(values)),
+        http=read_http(host, allowed_targets, max_payload),
         route_prefix=_route_prefix(host),
         base_url=_base_url(_setting(values, "DURABLE_BASE_URL")),
         website_hostname=_given(values, "WEBSITE_HOSTNAME"),

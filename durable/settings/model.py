@@ -32,6 +32,23 @@ class QueueSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """`extensions.durableTask.http` of host.json, for durable HTTP."""
+
+    allowed_private_targets: tuple[str, ...]
+    """DURABLE_HTTP_ALLOWED_PRIVATE_TARGETS, else allowedPrivateTargets: host names, addresses,
+    networks in CIDR notation, or "*", in lower case; none by default."""
+    max_response: int
+    """maxResponseBytes of a response's body; durableTask.maxPayloadBytes by default, and at
+    most."""
+    request_timeout: timedelta
+    """requestTimeout: from the request to the end of its response; 100 s by default."""
+    poll_interval: timedelta
+    """defaultAsyncRequestSleepTimeMilliseconds: between polls where the service has no
+    Retry-After; 30 s by default."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What `load_settings` found. Nothing here is secret but `values`, which repr leaves out."""
 
@@ -62,6 +79,7 @@ class Settings:
     function_timeout: timedelta | None
     """functionTimeout of host.json; 30 minutes by default, None for "-1" (no limit)."""
     queues: QueueSettings
+    http: HttpSettings
     route_prefix: str
     """extensions.http.routePrefix, without outer slashes; "api" by default."""
     base_url: str | None

@@ -63,6 +63,13 @@ class Entry:
             self.refuse("write a string")
         return self.raw
 
+    def texts(self) -> tuple[str, ...]:
+        """A list of strings, also as one string with commas; empty ones left out."""
+        parts = self.raw.split(",") if isinstance(self.raw, str) else self.raw
+        if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+            self.refuse("write a list of strings")
+        return tuple(part.strip() for part in parts if part.strip())
+
     def time_span(self, low: timedelta, high: timedelta) -> timedelta:
         """.NET's `[d.]hh:mm[:ss[.fffffff]]`."""
         match = _TIME_SPAN.fullmatch(self.raw.strip()) if isinstance(self.raw, str) else None

@@ -1,0 +1,21 @@
+"""Two services, which are two origins."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.outbound.service import Service, serving
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    async with serving() as running:
+        yield running
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[Service]:
+    async with serving() as running:
+        yield running
