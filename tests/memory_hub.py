@@ -219,11 +219,11 @@ class MemoryHub:
                 continue
             for queue in runtime.control_queues:
                 found |= await self._receive(
-                    runtime, queue, runtime.handle_control, runtime.turn_room()
+                    runtime, queue, runtime.messages.handle_control, runtime.turn_room()
                 )
             for queue in dict.fromkeys(runtime.work_queues.values()):
                 found |= await self._receive(
-                    runtime, queue, runtime.handle_work, runtime.activity_room()
+                    runtime, queue, runtime.messages.handle_work, runtime.activity_room()
                 )
         return found
 

@@ -11,15 +11,15 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 from durable.engine.execution import Outstanding
-from durable.errors import MessageGone, StorageError
+from durable.errors import StorageError
 from durable.hub.hub import Hub
 from durable.hub.keys import listing_key
-from durable.hub.messages import BadMessage, Doorbell, NewerMessage, WorkItem, decode_message
+from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.payloads import Spill
 from durable.hub.ringing import QueueRinger, repeat
 from durable.hub.rows import Head
@@ -32,11 +32,11 @@ from durable.model.events import (
 )
 from durable.model.functions import Registry
 from durable.model.instance import OrchestrationRuntimeStatus
-from durable.ports import Message
 from durable.runtime.actor import Actor, Warm
 from durable.runtime.dispatch import Dispatcher
 from durable.runtime.guards import Guard, Keeping, Key
 from durable.runtime.hold import Stuck
+from durable.runtime.messages import Messages
 from durable.runtime.slots import Slots
 from durable.runtime.sweeper import Sweeper
 from durable.runtime.turns import Lacking
@@ -70,7 +70,6 @@ class RuntimeOptions:
 
 
 RETRY_LATER = 5.0
-LEAVE_TO_NEWER = 60.0
 
 
 class Runtime:
@@ -104,6 +103,7 @@ class Runtime:
         self._watchers: dict[str, set[asyncio.Event]] = {}
         self._alone = asyncio.Lock()
         self.work = Work(self, executor)
+        self.messages = Messages(self)
         self._sweeper = Sweeper(self)
         self._draining = False
 
@@ -140,76 +140,17 @@ class Runtime:
         task.add_done_callback(self._tasks.pop)
         return task
 
-    # ---- messages that our own pump received, with a lease of 20 s ----
-
-    async def handle_control(self, queue: str, message: Message, asked: float) -> None:
-        """Do what a control message asks for, and delete it. One that is none of ours becomes a
-        dead letter. `asked` is the monotonic time when receiving it was begun."""
-        bell = await self._decode(queue, message.body, Doorbell)
-        if bell is None:
-            await self._delete(queue, message)
-            return
-        if message.dequeue_count == 1 and self._join(bell):
-            await self._delete(queue, message)
-            return
-        guard = self._received(queue, message, bell, asked)
-        self.keeping.keep(guard)
-        try:
-            await self.run(bell, guard, None)
-        except BaseException:
-            self.keeping.drop(guard)
-            raise
-
-    async def handle_work(self, queue: str, message: Message, asked: float) -> None:
-        """Run the activity of a work item, store its completion, and delete the item."""
-        item = await self._decode(queue, message.body, WorkItem)
-        if item is None:
-            await self._delete(queue, message)
-            return
-        bell = Doorbell(item.instance_id)
-        guard = self._received(queue, message, bell, asked)
-        self.keeping.keep(guard)
-        try:
-            await self.work.handle(queue, item, guard, message.dequeue_count, None)
-        except BaseException:
-            self.keeping.drop(guard)
-            raise
-
-    # ---- messages that a queue trigger received: its lease is no guard ----
-
-    async def trigger_control(
-        self, queue: str, body: bytes, message_id: str, dequeue_count: int
-    ) -> None:
-        """As `handle_control`; whoever received the message deletes it when this returns."""
-        bell = await self._decode(queue, body, Doorbell)
-        if bell is None:
-            return
-        if dequeue_count == 1 and self._join(bell):
-            return
-        guard = await self._own_guard(bell, message_id, dequeue_count)
-        await self.run(bell, guard, self._deadline(self.options.invocation_budget))
-
-    async def trigger_work(
-        self, queue: str, body: bytes, message_id: str, dequeue_count: int
-    ) -> None:
-        """As `handle_work`; whoever received the message deletes it when this returns."""
-        item = await self._decode(queue, body, WorkItem)
-        if item is None:
-            return
-        deadline = self._deadline(self.options.invocation_budget)
-        await self.work.handle(queue, item, None, dequeue_count, deadline)
-
     # ---- ringing: see durable.client.Ringer ----
 
     async def ring(self, instance_id: str) -> None:
         """Have an instance looked at: by its run in this process, by a new one while there is
         room, else by a visible doorbell."""
         bell = Doorbell(instance_id)
-        if self._join(bell):
+        if self.join(bell):
             return
         if self.turn_room():
             guard = await self.put_guard(bell)
-            self.spawn(self.run(bell, guard, self._deadline(self.options.local_budget)))
+            self.spawn(self.run(bell, guard, self.deadline(self.options.local_budget)))
         else:
             await self._queue_ringer.ring(instance_id)
             self._nudge(self.hub.names.control_queue(instance_id), 0.0)
@@ -231,7 +172,7 @@ class Runtime:
         self._warm[head.instance_id] = Warm(created)
         if not guard.is_fresh:
             await self._queue_ringer.ring(head.instance_id)
-        deadline = self._deadline(self.options.local_budget)
+        deadline = self.deadline(self.options.local_budget)
         self.spawn(self.run(bell, guard, deadline, rung=False))
         return created
 
@@ -337,7 +278,7 @@ class Runtime:
 
     # ---- runs ----
 
-    def _join(self, bell: Doorbell) -> bool:
+    def join(self, bell: Doorbell) -> bool:
         """Hand a plain ring to the run that the instance has here. Its guard rings for both,
         should the process die; one that is not fresh may have rung before."""
         actor = self._actors.get(bell.instance_id)
@@ -429,34 +370,8 @@ class Runtime:
 
     # ---- small things ----
 
-    def _received(self, queue: str, message: Message, bell: Doorbell, asked: float) -> Guard:
-        """The guard that a message is, for who received it at `asked`."""
-        count = message.dequeue_count
-        key = (message.receipt.message_id, count)
-        follows = self._follows(bell, key)
-        deaths = bell.deaths + (count if bell.guard else count - 1)
-        clock = self.hub.storage.clock
-        return Guard(
-            clock, queue, message.receipt, asked, count=count, deaths=deaths, follows=follows
-        )
-
-    async def _own_guard(self, bell: Doorbell, message_id: str, count: int) -> Guard:
-        """A guard of ours beside a queue trigger's lease."""
-        deaths = bell.deaths + (count if bell.guard else count - 1)
-        follows = self._follows(bell, (message_id, count))
-        return await self.put_guard(replace(bell, deaths=deaths), follows)
-
-    @staticmethod
-    def _follows(bell: Doorbell, key: Key) -> tuple[Key, ...]:
-        """Guards whose holder may still be alive."""
-        earlier = (key,) if bell.guard or key[1] > 1 else ()
-        if bell.heir_of is None:
-            return earlier
-        # a mark ends holders of smaller counts than its own
-        heir, count = bell.heir_of
-        return (*earlier, (heir, count + 1))
-
-    def _deadline(self, budget: float | None) -> float | None:
+    def deadline(self, budget: float | None) -> float | None:
+        """The monotonic time when a budget of seconds is used up."""
         return None if budget is None else self.hub.storage.clock.monotonic() + budget
 
     def _keep_warm(self, instance_id: str, warm: Warm) -> None:
@@ -469,25 +384,3 @@ class Runtime:
     def _nudge(self, queue: str, delay: float) -> None:
         if self.on_nudge is not None:
             self.on_nudge(queue, delay)
-
-    async def _decode(self, queue: str, body: bytes, kind: type[Any]) -> Any:
-        """The message, or None after it became a dead letter."""
-        try:
-            decoded = decode_message(body)
-            if isinstance(decoded, kind):
-                return decoded
-            reason = f"a {type(decoded).__name__} does not belong into this queue"
-        except NewerMessage as error:
-            logger.warning("a message of %s is left to a newer worker: %s", queue, error)
-            send = self.hub.storage.queues.send
-            await repeat(self.hub, lambda: send(queue, body, delay=LEAVE_TO_NEWER))
-            return None
-        except BadMessage as error:
-            reason = str(error)
-        key = await repeat(self.hub, lambda: self.hub.bury(queue, body, reason))
-        logger.warning("a message of %s became dead letter %s: %s", queue, key, reason)
-        return None
-
-    async def _delete(self, queue: str, message: Message) -> None:
-        with suppress(MessageGone):
-            await repeat(self.hub, lambda: self.hub.storage.queues.delete(queue, message.receipt))

@@ -28,6 +28,13 @@ Handle = Callable[[str, Message, float], Awaitable[None]]
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
+class TakesMessages(Protocol):
+    """What takes in what the pumps receive: `durable.runtime.messages.Messages`."""
+
+    async def handle_control(self, queue: str, message: Message, asked: float) -> None: ...
+    async def handle_work(self, queue: str, message: Message, asked: float) -> None: ...
+
+
 class PumpedRuntime(Protocol):
     """What the pumps use of `durable.runtime.Runtime`."""
 
@@ -36,6 +43,8 @@ class PumpedRuntime(Protocol):
     @property
     def work_queues(self) -> Mapping[str, str]: ...
 
+    @property
+    def messages(self) -> TakesMessages: ...
     @property
     def turns(self) -> Slots: ...
     @property
@@ -46,8 +55,6 @@ class PumpedRuntime(Protocol):
     def turn_room(self) -> int: ...
     def activity_room(self) -> int: ...
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
-    async def handle_control(self, queue: str, message: Message, asked: float) -> None: ...
-    async def handle_work(self, queue: str, message: Message, asked: float) -> None: ...
 
 
 class Room:
@@ -171,11 +178,25 @@ class Pumps:
         turns = Room(runtime.turn_room, runtime.turns.changed, storage.clock)
         activities = Room(runtime.activity_room, runtime.activities.changed, storage.clock)
         control = [
-            Pump(storage, queue, runtime.handle_control, turns, runtime.spawn, idle=CONTROL_IDLE)
+            Pump(
+                storage,
+                queue,
+                runtime.messages.handle_control,
+                turns,
+                runtime.spawn,
+                idle=CONTROL_IDLE,
+            )
             for queue in runtime.control_queues
         ]
         work = [
-            Pump(storage, queue, runtime.handle_work, activities, runtime.spawn, idle=WORK_IDLE)
+            Pump(
+                storage,
+                queue,
+                runtime.messages.handle_work,
+                activities,
+                runtime.spawn,
+                idle=WORK_IDLE,
+            )
             for queue in dict.fromkeys(runtime.work_queues.values())
         ]
         self._pumps = {pump.queue: pump for pump in (*control, *work)}

@@ -172,8 +172,8 @@ async def test_a_message_that_is_none_of_ours_becomes_a_dead_letter(body: bytes)
         assert all(letter.reason and letter.body == body[:60_000] for letter in letters)
         assert await hub.messages() == 0
         runtime = hub.runtimes[0]
-        await runtime.trigger_control(control, body, "m", 1)
-        await runtime.trigger_work(work, body, "m", 1)
+        await runtime.messages.trigger_control(control, body, "m", 1)
+        await runtime.messages.trigger_work(work, body, "m", 1)
         assert len(await hub.hub.dead_letters()) == 4
         assert await hub.hub.discard_dead_letter(letters[0].key)
         assert not await hub.hub.discard_dead_letter(letters[0].key)

@@ -194,7 +194,9 @@ async def test_an_expired_claim_brings_the_work_back_before_a_triggers_lease() -
         await hub.client.start_new("job", "j")
         await hub.idle()
         [message] = await hub.queues.receive(queue, limit=1, lease=600)
-        doomed.spawn(doomed.trigger_work(queue, message.body, message.receipt.message_id, 1))
+        doomed.spawn(
+            doomed.messages.trigger_work(queue, message.body, message.receipt.message_id, 1)
+        )
         await hub.run(60)
         assert ran == [5]
         hub.runtimes.append(doomed)

@@ -184,13 +184,13 @@ async def test_a_worker_without_the_orchestrator_leaves_it_to_one_that_has_it() 
         lacking = await hub.add_runtime(Registry())
         await hub.outside.start_new("rare", "r")
         received: list[float] = []
-        handle = lacking.handle_control
+        handle = lacking.messages.handle_control
 
         async def noting(*args: Any) -> None:
             received.append(hub.clock.monotonic())
             await handle(*args)
 
-        lacking.handle_control = noting  # type: ignore[method-assign, assignment]
+        lacking.messages.handle_control = noting  # type: ignore[method-assign, assignment]
         await hub.run(600)
         gaps = [round(after - before) for before, after in pairwise(received)]
         assert gaps == [1, 2, 4, 8, 16, 32, 64, 120, 120, 120]
@@ -219,7 +219,7 @@ async def test_a_worker_without_the_activity_leaves_it_to_one_that_has_it() -> N
         await hub.run(5)
         queue = hub.hub.names.work_queue("add_queued")
         for message in await hub.queues.receive(queue, limit=32, lease=20):
-            await other.handle_work(queue, message, hub.clock.monotonic())
+            await other.messages.handle_work(queue, message, hub.clock.monotonic())
         assert ran == []
         assert await hub.queues.length(queue) == 1
         await hub.add_runtime()

@@ -52,6 +52,7 @@ class CountingRuntime:
         self.finish = asyncio.Event()
         self.failure: Exception | None = None
         self.tasks: set[asyncio.Task[None]] = set()
+        self.messages = self
         self._queues = queues
 
     def turn_room(self) -> int:

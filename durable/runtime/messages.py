@@ -1,0 +1,141 @@
+"""What comes in from queues: checked, guarded, and handed to a run or to the work of activities."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from durable.errors import MessageGone
+from durable.hub.messages import BadMessage, Doorbell, NewerMessage, WorkItem, decode_message
+from durable.hub.ringing import repeat
+from durable.ports import Message
+from durable.runtime.guards import Guard, Key
+
+if TYPE_CHECKING:
+    from durable.runtime.runtime import Runtime
+
+logger = logging.getLogger("durable.runtime")
+
+LEAVE_TO_NEWER = 60.0
+
+
+class Messages:
+    """The messages of one runtime."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._hub = runtime.hub
+
+    # ---- messages that our own pump received, with a lease of 20 s ----
+
+    async def handle_control(self, queue: str, message: Message, asked: float) -> None:
+        """Do what a control message asks for, and delete it. One that is none of ours becomes a
+        dead letter. `asked` is the monotonic time when receiving it was begun."""
+        bell = await self._decode(queue, message.body, Doorbell)
+        if bell is None:
+            await self._delete(queue, message)
+            return
+        if message.dequeue_count == 1 and self._runtime.join(bell):
+            await self._delete(queue, message)
+            return
+        guard = self._received(queue, message, bell, asked)
+        self._runtime.keeping.keep(guard)
+        try:
+            await self._runtime.run(bell, guard, None)
+        except BaseException:
+            self._runtime.keeping.drop(guard)
+            raise
+
+    async def handle_work(self, queue: str, message: Message, asked: float) -> None:
+        """Run the activity of a work item, store its completion, and delete the item."""
+        item = await self._decode(queue, message.body, WorkItem)
+        if item is None:
+            await self._delete(queue, message)
+            return
+        bell = Doorbell(item.instance_id)
+        guard = self._received(queue, message, bell, asked)
+        self._runtime.keeping.keep(guard)
+        try:
+            await self._runtime.work.handle(queue, item, guard, message.dequeue_count, None)
+        except BaseException:
+            self._runtime.keeping.drop(guard)
+            raise
+
+    # ---- messages that a queue trigger received: its lease is no guard ----
+
+    async def trigger_control(
+        self, queue: str, body: bytes, message_id: str, dequeue_count: int
+    ) -> None:
+        """As `handle_control`; whoever received the message deletes it when this returns."""
+        bell = await self._decode(queue, body, Doorbell)
+        if bell is None:
+            return
+        if dequeue_count == 1 and self._runtime.join(bell):
+            return
+        guard = await self._own_guard(bell, message_id, dequeue_count)
+        await self._runtime.run(
+            bell, guard, self._runtime.deadline(self._runtime.options.invocation_budget)
+        )
+
+    async def trigger_work(
+        self, queue: str, body: bytes, message_id: str, dequeue_count: int
+    ) -> None:
+        """As `handle_work`; whoever received the message deletes it when this returns."""
+        item = await self._decode(queue, body, WorkItem)
+        if item is None:
+            return
+        deadline = self._runtime.deadline(self._runtime.options.invocation_budget)
+        await self._runtime.work.handle(queue, item, None, dequeue_count, deadline)
+
+    # ---- small things ----
+
+    def _received(self, queue: str, message: Message, bell: Doorbell, asked: float) -> Guard:
+        """The guard that a message is, for who received it at `asked`."""
+        count = message.dequeue_count
+        key = (message.receipt.message_id, count)
+        follows = self._follows(bell, key)
+        deaths = bell.deaths + (count if bell.guard else count - 1)
+        clock = self._hub.storage.clock
+        return Guard(
+            clock, queue, message.receipt, asked, count=count, deaths=deaths, follows=follows
+        )
+
+    async def _own_guard(self, bell: Doorbell, message_id: str, count: int) -> Guard:
+        """A guard of ours beside a queue trigger's lease."""
+        deaths = bell.deaths + (count if bell.guard else count - 1)
+        follows = self._follows(bell, (message_id, count))
+        return await self._runtime.put_guard(replace(bell, deaths=deaths), follows)
+
+    @staticmethod
+    def _follows(bell: Doorbell, key: Key) -> tuple[Key, ...]:
+        """Guards whose holder may still be alive."""
+        earlier = (key,) if bell.guard or key[1] > 1 else ()
+        if bell.heir_of is None:
+            return earlier
+        # a mark ends holders of smaller counts than its own
+        heir, count = bell.heir_of
+        return (*earlier, (heir, count + 1))
+
+    async def _decode(self, queue: str, body: bytes, kind: type[Any]) -> Any:
+        """The message, or None after it became a dead letter."""
+        try:
+            decoded = decode_message(body)
+            if isinstance(decoded, kind):
+                return decoded
+            reason = f"a {type(decoded).__name__} does not belong into this queue"
+        except NewerMessage as error:
+            logger.warning("a message of %s is left to a newer worker: %s", queue, error)
+            send = self._hub.storage.queues.send
+            await repeat(self._hub, lambda: send(queue, body, delay=LEAVE_TO_NEWER))
+            return None
+        except BadMessage as error:
+            reason = str(error)
+        key = await repeat(self._hub, lambda: self._hub.bury(queue, body, reason))
+        logger.warning("a message of %s became dead letter %s: %s", queue, key, reason)
+        return None
+
+    async def _delete(self, queue: str, message: Message) -> None:
+        with suppress(MessageGone):
+            await repeat(self._hub, lambda: self._hub.storage.queues.delete(queue, message.receipt))
