@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,44 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-ROOT = Path(__file__).resolve().parent.parent
+from tools.processes import ACCOUNT, KEY, ROOT, accepts, find_azurite, free_ports
+
+__all__ = ["ACCOUNT", "KEY", "ROOT", "Azurite", "AzuriteUnavailable", "free_ports"]
+
 READY_SECONDS = 60.0
 START_ATTEMPTS = 3
 
 
 class AzuriteUnavailable(RuntimeError):
-    """Azurite is not installed, or did not start."""
-
-
-def find_azurite() -> Path:
-    """The command of the environment variable `DURABLE_AZURITE`, else the one in `.tools`."""
-    named = os.environ.get("DURABLE_AZURITE")
-    path = Path(named) if named else _installed()
-    if not path.exists():
-        raise AzuriteUnavailable(
-            f"no Azurite at {path}: run `make setup`, or set DURABLE_AZURITE to its command"
-        )
-    return path
-
-
-def _installed() -> Path:
-    """What the set-up installed: its launcher finds a node of its own where PATH has none."""
-    launcher = ROOT / ".tools" / "bin" / "azurite"
-    return launcher if launcher.exists() else ROOT / ".tools" / "node_modules" / ".bin" / "azurite"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Azurite did not start, or is not running."""
 
 
 class Azurite:
@@ -162,7 +132,7 @@ class Azurite:
             )
         deadline = time.monotonic() + READY_SECONDS
         for port in (self.blob_port, self.queue_port, self.table_port):
-            while not _accepts(port):
+            while not accepts(port):
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     self.stop(kill=True)
                     said = output.read_text(errors="replace")[-2000:]
@@ -184,11 +154,3 @@ class Azurite:
         if self._oauth:
             command += ["--oauth", "basic"]
         return command
-
-
-def _accepts(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False
