@@ -36,7 +36,10 @@ class Access:
         return await repeat(self._hub, lambda: self._hub.instances.head(instance_id))
 
     async def _head(self, instance_id: str) -> Head:
-        head = await self._head_or_none(check_instance_id(instance_id))
+        return await self._existing(check_instance_id(instance_id))
+
+    async def _existing(self, instance_id: str) -> Head:
+        head = await self._head_or_none(instance_id)
         if head is None:
             raise InstanceNotFoundError(f"there is no instance {instance_id!r}")
         return head

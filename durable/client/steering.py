@@ -13,6 +13,8 @@ from durable.errors import InstanceFinishedError, InvalidRequestError
 from durable.hub.purge import purge
 from durable.hub.rewind import rewind
 from durable.hub.ringing import repeat
+from durable.hub.rows import Head
+from durable.model.entities import EntityId, is_entity
 from durable.model.events import (
     Arrival,
     EventRaised,
@@ -88,11 +90,21 @@ class Steering(Access):
         await self._signal(instance_id, lambda i: ExecutionSuspended(i, reason))
 
     async def resume(self, instance_id: str, reason: str = "") -> None:
-        """Go on with a suspended instance, or try a Stuck one again. Raises as `raise_event`."""
+        """Go on with a suspended instance, or try a Stuck one again; a Stuck entity by its id's
+        text. Raises as `raise_event`."""
+        if isinstance(instance_id, str) and is_entity(instance_id):
+            await self._signal_head(
+                await self._existing(str(EntityId.parse(instance_id))),
+                lambda i: ExecutionResumed(i, reason),
+            )
+            return
         await self._signal(instance_id, lambda i: ExecutionResumed(i, reason))
 
     async def _signal(self, instance_id: str, make: Callable[[str], Signal]) -> None:
-        head = await self._head(instance_id)
+        await self._signal_head(await self._head(instance_id), make)
+
+    async def _signal_head(self, head: Head, make: Callable[[str], Signal]) -> None:
+        instance_id = head.instance_id
         message, nonce = self._hub.new_id(16), self._hub.new_id(8)
         arrival = Arrival(make(message))
         accepted = not head.is_terminal and await repeat(
@@ -102,7 +114,7 @@ class Steering(Access):
             ),
         )
         if not accepted:
-            now = await self._head(instance_id)
+            now = await self._existing(instance_id)
             how = now.runtime_status if now.incarnation == head.incarnation else "replaced"
             raise InstanceFinishedError(f"instance {instance_id!r} has ended: it is {how}")
         await self._ringer.ring(instance_id)

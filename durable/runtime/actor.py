@@ -147,10 +147,12 @@ class Actor:
         """
         try:
             await self._hold.fence()
+            lost = 0
             while True:
                 try:
                     if await self._step():
                         return True
+                    lost = 0
                 except Throttled as error:
                     self._hold.forget()
                     await self._clock.sleep(error.retry_after)
@@ -160,7 +162,8 @@ class Actor:
                     await self._clock.sleep(0.2)
                 except (RowChanged, RowExists, RowMissing):
                     self._hold.forget()
-                    await self._clock.sleep(0.02)
+                    await self._clock.sleep(min(0.02 * 2**lost, 1.0))
+                    lost = min(lost + 1, 10)
         except GuardLost:
             return False
         finally:

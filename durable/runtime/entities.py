@@ -15,6 +15,7 @@ from durable.engine.entities import EntityContext, EntityExecution
 from durable.errors import PayloadError, RowChanged, RowExists, RowMissing
 from durable.hub.instances import PayloadGone
 from durable.hub.keys import ENTITY_INBOX
+from durable.hub.messages import Doorbell
 from durable.hub.payloads import Spill
 from durable.hub.rows import Head
 from durable.model.commit import Commit
@@ -85,6 +86,11 @@ class EntityTurns(Turns[EntityExecution]):
         if self._inbox is None and (self.rung or due or head.status == Status.STUCK):
             await self._look(head)
         if self._inbox is None:
+            return None
+        if self._deadline is not None and self._clock.monotonic() >= self._deadline:
+            # this invocation has to end: another goes on
+            await self._runtime.dispatcher.doorbell(Doorbell(head.instance_id))
+            self._inbox = None
             return None
         execution, self.execution = self.execution or await self._load(head), None
         execution.begin([(row.key, row.arrival) for row in self._inbox.rows], now)

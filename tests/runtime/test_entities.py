@@ -19,6 +19,7 @@ from durable.errors import (
 from durable.model.entities import EntityId
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Where
+from durable.runtime.runtime import RuntimeOptions
 from tests.memory_hub import MemoryHub
 
 ONE = EntityId("counter", "one")
@@ -377,12 +378,15 @@ async def test_entities_are_listed_and_cleaned_up() -> None:
         assert await state_of(hub, EntityId("counter", "a")) == 7
 
 
-async def test_an_entity_that_ends_its_process_is_stuck_and_says_so() -> None:
+async def test_an_entity_that_ends_its_process_is_stuck_until_it_is_resumed() -> None:
     hub = MemoryHub()
+    mended = False
 
     @hub.entity
     def deadly(context: EntityContext) -> None:
-        hub.crash()
+        if not mended:
+            hub.crash()
+        context.set_state("alive")
 
     async with hub:
         await hub.outside.signal_entity(EntityId("deadly", "x"), "go")
@@ -391,6 +395,14 @@ async def test_an_entity_that_ends_its_process_is_stuck_and_says_so() -> None:
         assert head is not None
         assert head.status == Status.STUCK
         assert head.failure is not None
+        mended = True
+        await hub.run(900)
+        assert not (await hub.outside.read_entity_state(EntityId("deadly", "x"))).exists  # type: ignore[union-attr]
+        await hub.outside.resume("@deadly@x")
+        await hub.run(30)
+        entity = await hub.outside.read_entity_state(EntityId("deadly", "x"))
+        assert entity is not None
+        assert entity.state == '"alive"'
 
 
 async def test_a_worker_without_the_entity_leaves_it_to_one_that_has_it() -> None:
@@ -459,3 +471,21 @@ async def test_a_lost_answer_to_a_signal_is_not_a_second_signal() -> None:
         await hub.run(60)
         assert await state_of(hub) == 20
         assert await state_of(hub, TWO) == 20
+
+
+async def test_an_invocation_that_has_to_end_leaves_the_rest_to_another() -> None:
+    hub = MemoryHub(RuntimeOptions(local_budget=5.0))
+    did: list[float] = []
+
+    @hub.entity
+    async def slow(context: EntityContext) -> None:
+        did.append(hub.clock.monotonic())
+        await hub.clock.sleep(3)
+        context.set_state(context.get_state(default=0) + 1)
+
+    async with hub:
+        for _ in range(6):
+            await hub.client.signal_entity(EntityId("slow", "x"), "go")
+        await hub.run(60)
+        assert len(did) == 6
+        assert await state_of(hub, EntityId("slow", "x")) == 6
