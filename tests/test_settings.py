@@ -64,6 +64,7 @@ def test_defaults(app: Folder) -> None:
         control_queues=1,
         max_concurrent_activities=10 * CPUS,
         max_concurrent_orchestrators=10 * CPUS,
+        max_concurrent_entities=10 * CPUS,
         max_attempts=10,
         always_queue=False,
         max_payload=16 * 1024 * 1024,

@@ -67,6 +67,7 @@ def load_settings(
         control_queues=_integer(host, f"{_PROVIDER}.partitionCount", 1, 16, 1),
         max_concurrent_activities=_concurrency(host, "maxConcurrentActivityFunctions"),
         max_concurrent_orchestrators=_concurrency(host, "maxConcurrentOrchestratorFunctions"),
+        max_concurrent_entities=_concurrency(host, "maxConcurrentEntityFunctions"),
         max_attempts=_integer(host, f"{_DURABLE}.maxAttempts", 1, _MANY, 10),
         always_queue=_boolean(host.entry(f"{_DURABLE}.alwaysQueueActivities")),
         max_payload=max_payload,

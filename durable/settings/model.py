@@ -69,6 +69,9 @@ class Settings:
     """maxConcurrentActivityFunctions, in one worker; 10 for each processor by default."""
     max_concurrent_orchestrators: int
     """maxConcurrentOrchestratorFunctions, in one worker; 10 for each processor by default."""
+    max_concurrent_entities: int
+    """maxConcurrentEntityFunctions: entities whose code runs at once in one worker; 10 for each
+    processor by default."""
     max_attempts: int
     """durableTask.maxAttempts: crashes of a worker that one piece of work survives; 10 by
     default."""
