@@ -51,6 +51,7 @@ from durable.hub.rows import (
     payload_columns,
     payload_from_columns,
 )
+from durable.hub.together import together
 from durable.model.entities import is_entity
 from durable.model.events import INCOMING, Arrival, EntityOperation, Event, Payload, PayloadRef
 from durable.ports import Delete, Insert, Merge, Op, Replace, Row, Storage, Where
@@ -208,14 +209,17 @@ class Instances:
         """The turns of the head's generation, with long payloads still by reference."""
         low, high = history_range(head.incarnation, head.base, head.sequence)
         rows = await self._range(head.instance_id, low, high)
-        return [await self._read_turn(head.instance_id, head.incarnation, row) for row in rows]
+        # most lie in their rows: those are no work to wait for
+        spilled = [row for row in rows if row.values["data_k"] == "ref"]
+        read = await together(
+            spilled, lambda row: self._read_turn(head.instance_id, head.incarnation, row)
+        )
+        stored = dict(zip((row.key for row in spilled), read, strict=True))
+        return [stored.get(row.key) or _inline_turn(row) for row in rows]
 
     async def _read_turn(self, instance_id: str, incarnation: str, row: Row) -> StoredTurn:
-        check_format(row)
-        values: Any = row.values
-        text = await self.text(instance_id, incarnation, payload_from_columns("data", values))
-        time = datetime.fromisoformat(values["time"])
-        return decode_turn(text or "", int(row.key[-10:]), time, values["nonce"])
+        data = payload_from_columns("data", row.values)
+        return _turn(row, await self.text(instance_id, incarnation, data))
 
     # ---- payloads ----
 
@@ -223,12 +227,14 @@ class Instances:
         """The payload's text. Raises PayloadGone when its rows are not there any more."""
         if not isinstance(payload, PayloadRef):
             return payload
-        columns = []
-        for key in payload_row_keys(incarnation, payload):
-            row = await self._tables.get(self._table, encode(instance_id), key)
-            if row is None:
-                raise PayloadGone(f"payload {payload.key} of {instance_id!r} is gone")
-            columns.append(dict(row.values))
+        partition = encode(instance_id)
+        rows = await together(
+            payload_row_keys(incarnation, payload),
+            lambda key: self._tables.get(self._table, partition, key),
+        )
+        columns = [dict(row.values) for row in rows if row is not None]
+        if len(columns) < len(rows):
+            raise PayloadGone(f"payload {payload.key} of {instance_id!r} is gone")
         return join(columns)
 
     async def resolve(self, head: Head, event: Event, known: dict[str, PayloadRef]) -> Event:
@@ -413,6 +419,18 @@ class Instances:
             token = page.next
             if token is None:
                 return rows
+
+
+def _inline_turn(row: Row) -> StoredTurn:
+    text = payload_from_columns("data", row.values)
+    return _turn(row, text if isinstance(text, str) else None)
+
+
+def _turn(row: Row, text: str | None) -> StoredTurn:
+    check_format(row)
+    values: Any = row.values
+    time = datetime.fromisoformat(values["time"])
+    return decode_turn(text or "", int(row.key[-10:]), time, values["nonce"])
 
 
 def _gate(head: Head) -> Insert:

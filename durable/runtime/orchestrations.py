@@ -11,8 +11,9 @@ from typing import Any
 from durable.engine.execution import Execution
 from durable.errors import NonDeterminismError, RowChanged
 from durable.hub.instances import PayloadGone
-from durable.hub.payloads import Spill, digest
+from durable.hub.payloads import Spill, digest, references
 from durable.hub.rows import Head, InboxRow, StoredTurn, has_id
+from durable.hub.together import together
 from durable.model.commit import Commit, Send
 from durable.model.events import (
     Arrival,
@@ -112,11 +113,13 @@ class OrchestrationTurns(Turns[Execution]):
         history: list[Turn] = []
         turns = await self._instances.history(head) if head.sequence > head.base else []
         for stored in turns:
-            events = [
-                await self._instances.resolve(head, event, self.known)
-                for event in stored.turn.events
-            ]
-            history.append(replace(stored.turn, events=tuple(events)))
+            turn = stored.turn
+            if references(turn):
+                events = await together(
+                    turn.events, lambda event: self._instances.resolve(head, event, self.known)
+                )
+                turn = replace(turn, events=tuple(events))
+            history.append(turn)
         fold = Execution.failed if _has_ended(history) else Execution.replay
         try:
             with without_event_loop():
