@@ -51,8 +51,8 @@ async def get_order(
             {
                 "id": order_id,
                 "status": status.runtime_status,
-                "step": decode(status.custom_status),
-                "result": decode(status.output),
+                "step": status.custom_status,
+                "result": None if status.failure else status.output,
                 "error": str(status.failure) if status.failure else None,
                 "entries": entries,
                 "attempts": attempts,
@@ -142,9 +142,9 @@ async def _tell(
 
 async def _status(
     client: df.DurableOrchestrationClient, instance_id: str, name: str
-) -> df.InstanceStatus:
-    status = await client.get_status(instance_id, show_input=False)
-    if status is None or status.name != name:
+) -> df.DurableOrchestrationStatus:
+    status = await client.get_status(instance_id)
+    if status.name != name:
         raise df.errors.InstanceNotFoundError(f"there is no {name} {instance_id!r}")
     return status
 

@@ -13,8 +13,14 @@ async def hello(context: df.DurableOrchestrationContext) -> str:
     return await context.call_activity(greet, "world")
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from durable import compat as _compat
 from durable import errors
-from durable.client import DurableOrchestrationClient, PurgeHistoryResult
+from durable.client import PurgeHistoryResult
 from durable.engine.context import DurableOrchestrationContext
 from durable.engine.tasks import CompositeTask, DurableTask, TimerTask, when_all, when_any
 from durable.errors import (
@@ -34,29 +40,95 @@ from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus
 from durable.model.retry import RetryPolicy
 from durable.runtime.activities import ActivityContext, activity_context
 
+if TYPE_CHECKING:
+    from durable.compat.client import DurableFunctionsClient, DurableOrchestrationClient
+    from durable.compat.sync_client import SyncDurableFunctionsClient
+    from durable.compat.v1.entities import DurableEntityContext
+    from durable.compat.v1.handles import Entity, Orchestrator
+    from durable.compat.v1.models import EntityId, EntityStateResponse, RetryOptions
+    from durable.compat.v1.status import DurableOrchestrationStatus
+    from durable.compat.v2.context import OrchestrationContext
+    from durable.compat.v2.entities import DurableEntity, EntityInstanceId
+    from durable.compat.v2.values import EntityQuery, OrchestrationQuery, OrchestrationStatus
+    from durable.model.http import (
+        DurableHttpRequest,
+        DurableHttpResponse,
+        ManagedIdentityTokenSource,
+        TokenSource,
+    )
+
+_LATER = {
+    "durable.compat.client": ("DurableFunctionsClient", "DurableOrchestrationClient"),
+    "durable.compat.sync_client": ("SyncDurableFunctionsClient",),
+    "durable.compat.v1.entities": ("DurableEntityContext",),
+    "durable.compat.v1.handles": ("Entity", "Orchestrator"),
+    "durable.compat.v1.models": ("EntityId", "EntityStateResponse", "RetryOptions"),
+    "durable.compat.v1.status": ("DurableOrchestrationStatus",),
+    "durable.compat.v2.context": ("OrchestrationContext",),
+    "durable.compat.v2.entities": ("DurableEntity", "EntityInstanceId"),
+    "durable.compat.v2.values": ("EntityQuery", "OrchestrationQuery", "OrchestrationStatus"),
+    "durable.model.http": (
+        "DurableHttpRequest",
+        "DurableHttpResponse",
+        "ManagedIdentityTokenSource",
+        "TokenSource",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _LATER.items() for name in names}
+_compat.register()
+
+
+def __getattr__(name: str) -> Any:
+    """Names of Durable Functions, imported when they are asked for."""
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'durable' has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(module), name)
+    return value
+
+
 __all__ = [
     "ActivityContext",
     "ActivityFailedError",
     "Blueprint",
     "CompositeTask",
     "DFApp",
+    "DurableEntity",
+    "DurableEntityContext",
     "DurableError",
+    "DurableFunctionsClient",
+    "DurableHttpRequest",
+    "DurableHttpResponse",
     "DurableOrchestrationClient",
     "DurableOrchestrationContext",
+    "DurableOrchestrationStatus",
     "DurableTask",
+    "Entity",
+    "EntityId",
+    "EntityInstanceId",
+    "EntityQuery",
+    "EntityStateResponse",
     "FailureDetails",
     "InstanceExistsError",
     "InstanceFinishedError",
     "InstanceNotFoundError",
     "InstanceStatus",
+    "ManagedIdentityTokenSource",
     "NonDeterminismError",
     "NotDurableError",
+    "OrchestrationContext",
+    "OrchestrationQuery",
     "OrchestrationRuntimeStatus",
+    "OrchestrationStatus",
+    "Orchestrator",
     "PurgeHistoryResult",
+    "RetryOptions",
     "RetryPolicy",
     "SubOrchestrationFailedError",
+    "SyncDurableFunctionsClient",
     "TaskFailedError",
     "TimerTask",
+    "TokenSource",
     "activity_context",
     "errors",
     "when_all",

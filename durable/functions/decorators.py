@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,23 +12,38 @@ from typing import Any, NoReturn, TypeVar, cast
 from azure.functions import AuthLevel
 from azure.functions.decorators.function_app import DecoratorApi, Function, FunctionBuilder
 
+from durable.functions import styles
+from durable.functions.builtin import BuiltinApi
 from durable.functions.definitions import (
     check_activity,
     check_client,
+    check_entity,
     check_host_name,
     check_orchestrator,
     refuse,
+    refuse_unfilled,
+    unfilled,
 )
 from durable.host import DurableApp
 from durable.model.functions import (
     NAME_ATTRIBUTE,
     ActivityDefinition,
+    Definition,
+    EntityDefinition,
     OrchestratorDefinition,
+    Registry,
     UserFunction,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
-Definition = OrchestratorDefinition | ActivityDefinition
+BUILDER = "__durable_builder__"
+"""Set on azure-functions' Function to its DurableBuilder; other builders of it may come before."""
+
+_TESTED = {
+    OrchestratorDefinition: "orchestrator_function",
+    EntityDefinition: "entity_function",
+}
+"""Where unit tests of Durable Functions apps find the plain function, on the built one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,7 @@ class DurableBuilder(FunctionBuilder):
 
     def __init__(self, builder: FunctionBuilder) -> None:
         self._function: Function = builder._function
+        vars(self._function)[BUILDER] = self
         self.definition: Definition | None = None
         self.has_own_name = False
         self.clients: tuple[ClientInput, ...] = ()
@@ -66,15 +84,22 @@ class DurableBuilder(FunctionBuilder):
         return self._function.get_function_name() or self.user_function.__name__
 
     def build(self, auth_level: AuthLevel | None = None) -> Function:
-        """Refused: what indexes it is no DFApp."""
-        refuse(
-            self.user_function,
-            "is a durable function in an app that is not durable: create the app with "
-            "durable.DFApp() in the place of func.FunctionApp()",
-        )
+        """Without a level, as unit tests call it: the function, which has its plain form as
+        `orchestrator_function`, `entity_function` or `client_function`. With one it is refused:
+        what indexes it is no DFApp."""
+        plain = self.user_function
+        if auth_level is not None:
+            refuse(
+                plain,
+                "is a durable function in an app that is not durable: create the app with "
+                "durable.DFApp() in the place of func.FunctionApp()",
+            )
+        if not isinstance(self.definition, ActivityDefinition):
+            setattr(plain, _TESTED.get(type(self.definition), "client_function"), plain)
+        return copy.copy(self._function)
 
 
-class DurableApi(DecoratorApi, ABC):
+class DurableApi(BuiltinApi, DecoratorApi, ABC):
     """Registers durable functions in `durable.registry`; for apps and blueprints."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -83,19 +108,22 @@ class DurableApi(DecoratorApi, ABC):
         self.durable = DurableApp()
 
     def orchestration_trigger(
-        self, context_name: str, orchestration: str | None = None
+        self, context_name: str, orchestration: str | None = None, input_type: Any = None
     ) -> Callable[[F], F]:
         """Register an orchestrator: `async def` with await, or `def` with yield.
 
-        `context_name` is its only parameter. Its name is `orchestration`, else that of
-        `function_name`, else the function's own. Raises DefinitionError.
+        `context_name` is its only parameter, unless it takes `(context, input)`. Its name is
+        `orchestration`, else that of `function_name`, else the function's own. `input_type` is
+        what its input is given as. Raises DefinitionError.
         """
 
         def define(builder: DurableBuilder) -> None:
-            check_orchestrator(builder.user_function, context_name)
+            function = builder.user_function
+            check_orchestrator(function, context_name)
             builder.has_own_name = orchestration is not None
             name = builder.host_name if orchestration is None else orchestration
-            self._define(builder, OrchestratorDefinition(name, builder.user_function))
+            face = styles.first(ask(function, input_type) for ask in styles.ORCHESTRATOR_FACES)
+            self._define(builder, OrchestratorDefinition(name, function, face))
 
         return self._durable(define)
 
@@ -104,18 +132,45 @@ class DurableApi(DecoratorApi, ABC):
     ) -> Callable[[F], F]:
         """Register an activity, sync (it runs in a thread) or `async def` (on the event loop).
 
-        `input_name` is the parameter that its input goes to. Its name is `activity`, else that
-        of `function_name`, else the function's own. A `queued` activity always goes through its
-        queue, even where it could run next to its orchestrator. Raises DefinitionError.
+        `input_name` is the parameter that its input goes to, unless it takes `(context, input)`.
+        Its name is `activity`, else that of `function_name`, else the function's own. A `queued`
+        activity always goes through its queue, even where it could run next to its orchestrator.
+        Raises DefinitionError.
         """
 
         def define(builder: DurableBuilder) -> None:
             function = builder.user_function
-            check_activity(function, input_name)
+            face = styles.first(ask(function, input_name) for ask in styles.ACTIVITY_FACES)
+            if face is None:
+                check_activity(function, input_name)
+                others = unfilled(function, {input_name})
+                # a client that a decorator above asks for may fill what follows the input
+                if others and next(iter(inspect.signature(function).parameters)) != input_name:
+                    refuse_unfilled(function, input_name, others)
+            else:
+                check_activity(function, list(inspect.signature(function).parameters)[1])
             builder.has_own_name = activity is not None
             name = builder.host_name if activity is None else activity
             check_host_name(function, name)
-            self._define(builder, ActivityDefinition(name, function, input_name, queued))
+            self._define(builder, ActivityDefinition(name, function, input_name, queued, face))
+
+        return self._durable(define)
+
+    def entity_trigger(self, context_name: str, entity_name: str | None = None) -> Callable[[F], F]:
+        """Register an entity: a function of the context, or of `(context, input)`, or a class
+        whose methods are the operations.
+
+        Its name is `entity_name`, else that of `function_name`, else the function's own; case
+        does not matter. Raises DefinitionError.
+        """
+
+        def define(builder: DurableBuilder) -> None:
+            function = builder.user_function
+            check_entity(function, context_name)
+            builder.has_own_name = entity_name is not None
+            name = builder.host_name if entity_name is None else entity_name
+            run = styles.first(ask(function) for ask in styles.ENTITY_FACES)
+            self._define(builder, EntityDefinition(name.lower(), run or function))
 
         return self._durable(define)
 
@@ -125,30 +180,21 @@ class DurableApi(DecoratorApi, ABC):
         task_hub: str | None = None,
         connection_name: str | None = None,
     ) -> Callable[[F], F]:
-        """Give the parameter `client_name` of an `async def` function a
-        DurableOrchestrationClient of this app's hub.
+        """Give the parameter `client_name` a client of this app's hub.
 
+        A coroutine function that names DurableOrchestrationClient there gets it; any other gets
+        the client of Durable Functions' names, a plain function the one whose methods block.
         `task_hub` and `connection_name`, maybe as `%SETTING%`, are checked against the app's
         when it is indexed: an app has one hub. Raises DefinitionError.
         """
 
         def define(builder: DurableBuilder) -> None:
             check_client(builder.user_function, client_name)
-            if builder.definition is not None:
+            if isinstance(builder.definition, OrchestratorDefinition | EntityDefinition):
                 _refuse_client(builder)
             builder.clients += (ClientInput(client_name, task_hub, connection_name),)
 
         return self._durable(define)
-
-    def entity_trigger(
-        self, context_name: str, entity_name: str | None = None
-    ) -> Callable[[UserFunction], NoReturn]:
-        """Refused here, or azure-functions would ask for the package of the .NET extension."""
-
-        def refused(function: UserFunction) -> NoReturn:
-            refuse(function, "is an entity, which this version of durable does not run")
-
-        return refused
 
     def function_name(
         self, name: str, setting_extra_fields: dict[str, Any] | None = None
@@ -169,47 +215,73 @@ class DurableApi(DecoratorApi, ABC):
         @self._configure_function_builder
         def durable(builder: FunctionBuilder) -> FunctionBuilder:
             if not isinstance(builder, DurableBuilder):
-                builder = DurableBuilder(builder)
+                builder = durable_builder(builder) or DurableBuilder(builder)
                 self._function_builders[-1] = builder
             define(builder)
             return builder
 
         def decorator(function: F) -> F:
-            if isinstance(function, FunctionBuilder):
-                if function not in self._function_builders[-1:]:
-                    refuse(
-                        function._function.get_user_function(),
-                        "is decorated by two apps or blueprints: use one for all its decorators",
-                    )
-            elif not hasattr(function, "__name__"):
+            if not isinstance(function, FunctionBuilder) and not hasattr(function, "__name__"):
                 refuse(function, f"only functions can be decorated, not {type(function).__name__}")
             return cast(F, durable(function))
 
         return decorator
 
+    def _validate_type(self, func: Any) -> FunctionBuilder:
+        """azure-functions takes the last builder of its own for any that it is given."""
+        if isinstance(func, FunctionBuilder):
+            if func in self._function_builders:
+                self._function_builders.remove(func)
+            return func
+        return super()._validate_type(func)
+
     def _define(self, builder: DurableBuilder, definition: Definition) -> None:
-        if builder.clients:
+        if builder.clients and not isinstance(definition, ActivityDefinition):
             _refuse_client(builder)
         if builder.definition is not None:
             refuse(builder.user_function, "is decorated as a durable function twice")
-        self.durable.registry.add(definition)
-        builder.definition = definition
-        setattr(definition.function, NAME_ATTRIBUTE, definition.name)
+        register(self.durable.registry, builder, definition)
 
     def _rename(self, builder: DurableBuilder, name: str) -> None:
-        definition, builder.definition = builder.definition, None
-        if isinstance(definition, ActivityDefinition):
-            check_host_name(builder.user_function, name)
-            del self.durable.registry.activities[definition.name]
-        elif definition is not None:
-            del self.durable.registry.orchestrators[definition.name]
+        definition = builder.definition
         if definition is not None:
-            self._define(builder, replace(definition, name=name))
+            if isinstance(definition, ActivityDefinition):
+                check_host_name(builder.user_function, name)
+            forget(self.durable.registry, definition)
+            register(self.durable.registry, builder, renamed(definition, name))
+
+
+def durable_builder(builder: FunctionBuilder) -> DurableBuilder | None:
+    """The durable builder of the same function, whichever was decorated first."""
+    found: DurableBuilder | None = vars(builder._function).get(BUILDER)
+    return found
+
+
+def register(registry: Registry, builder: DurableBuilder, definition: Definition) -> None:
+    """Make it the builder's, and known by its name. DefinitionError when the name is taken."""
+    registry.add(definition)
+    builder.definition = definition
+    for function in {definition.function, builder.user_function}:
+        setattr(function, NAME_ATTRIBUTE, definition.name)
+
+
+def forget(registry: Registry, definition: Definition) -> None:
+    """Take a definition out again."""
+    for known in (registry.orchestrators, registry.activities, registry.entities):
+        if known.get(definition.name) is definition:
+            del known[definition.name]
+
+
+def renamed(definition: Definition, name: str) -> Definition:
+    """The same function under another name."""
+    lower = isinstance(definition, EntityDefinition)
+    return replace(definition, name=name.lower() if lower else name)
 
 
 def _refuse_client(builder: DurableBuilder) -> NoReturn:
     refuse(
         builder.user_function,
-        "is an orchestrator or activity, which can have no durable client: start other "
-        "orchestrations from an orchestrator with call_sub_orchestrator",
+        "is an orchestrator or entity, which can have no durable client: start other "
+        "orchestrations from an orchestrator with call_sub_orchestrator, from an entity with "
+        "start_new",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
 from durable.errors import DefinitionError
@@ -13,7 +13,8 @@ _HOST_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
 
 
 def check_orchestrator(function: Callable[..., Any], context_name: str) -> None:
-    """A generator function or `async def` of one parameter, the context."""
+    """A generator function or `async def` of one parameter, the context, or of two, the context
+    and the input."""
     _check_plain(function, "an orchestrator")
     if inspect.isasyncgenfunction(function):
         refuse(
@@ -21,44 +22,63 @@ def check_orchestrator(function: Callable[..., Any], context_name: str) -> None:
             "is an async generator, and an orchestrator is either `async def` with await or "
             "`def` with yield",
         )
-    _check_named(function, "context_name", context_name)
-    if len(inspect.signature(function).parameters) != 1:
+    _check_context(function, context_name)
+    if len(inspect.signature(function).parameters) > 2:
         refuse(
             function,
-            f"an orchestrator takes one parameter, the context ({context_name!r}); what it works "
-            "on comes from context.get_input()",
+            f"an orchestrator takes one parameter, the context ({context_name!r}), or two, the "
+            "context and the input; what it works on comes from context.get_input()",
+        )
+
+
+def check_entity(function: Callable[..., Any], context_name: str) -> None:
+    """A function, sync or async, of one parameter, the context, or of two, the context and the
+    input; or a class."""
+    if inspect.isclass(function):
+        return
+    _check_plain(function, "an entity")
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        refuse(function, "an entity performs one operation and returns; it cannot yield")
+    _check_context(function, context_name)
+    if len(inspect.signature(function).parameters) > 2:
+        refuse(
+            function,
+            f"an entity takes one parameter, the context ({context_name!r}), or two, the context "
+            "and the input of the operation",
         )
 
 
 def check_activity(function: Callable[..., Any], input_name: str) -> None:
-    """A function, sync or async, of one parameter; further ones need defaults."""
+    """A function, sync or async, with a parameter for its input."""
     _check_plain(function, "an activity")
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         refuse(function, "an activity returns its result; it cannot yield")
     _check_named(function, "input_name", input_name)
-    others = [
+
+
+def unfilled(function: Callable[..., Any], filled: Collection[str]) -> list[str]:
+    """The parameters without a default that are not `filled`."""
+    return [
         name
         for name, parameter in inspect.signature(function).parameters.items()
-        if name != input_name
+        if name not in filled
         and parameter.default is parameter.empty
         and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
-    if others:
-        refuse(
-            function,
-            f"an activity gets one value, its {input_name!r}, so {_listed(others)} can have none: "
-            "give it a default, or pass a dataclass or dict",
-        )
+
+
+def refuse_unfilled(function: Callable[..., Any], input_name: str, others: list[str]) -> NoReturn:
+    """For an activity with parameters that nothing fills."""
+    refuse(
+        function,
+        f"an activity gets one value, its {input_name!r}, so {_listed(others)} can have none: "
+        "give it a default, or pass a dataclass or dict",
+    )
 
 
 def check_client(function: Callable[..., Any], client_name: str) -> None:
-    """An `async def` function with the parameter that the client goes to."""
+    """A function, sync or async, with the parameter that the client goes to."""
     _check_plain(function, "a function with a durable client")
-    if not inspect.iscoroutinefunction(function):
-        refuse(
-            function,
-            "takes a durable client, whose methods are awaited, so it must be `async def`",
-        )
     _check_named(function, "client_name", client_name)
 
 
@@ -83,6 +103,14 @@ def refuse(function: Callable[..., Any], problem: str) -> NoReturn:
 def _check_plain(function: Callable[..., Any], what: str) -> None:
     if not inspect.isfunction(function):
         refuse(function, f"{what} must be a function, and this is {type(function).__name__}")
+
+
+def _check_context(function: Callable[..., Any], context_name: str) -> None:
+    parameters = list(inspect.signature(function).parameters)
+    # the context is given by position, and Durable Functions knows it as "context" whatever the
+    # author's own name for it is
+    if context_name != "context" or not parameters:
+        _check_named(function, "context_name", context_name)
 
 
 def _check_named(function: Callable[..., Any], argument: str, name: str) -> None:

@@ -15,7 +15,7 @@ _LONGEST_ID = 100
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The arguments of `Runtime.trigger_control` and `trigger_work` after the queue's name."""
+    """The arguments of `Messages.trigger_control` and `trigger_work` after the queue's name."""
 
     body: bytes
     message_id: str

@@ -17,6 +17,7 @@ from durable.functions.delivery import delivery_of
 from durable.host import DurableApp
 from durable.hub.keys import HubNames, work_queue
 from durable.management.api import ManagementApi
+from durable.model.http import HTTP_ACTIVITY
 from durable.settings import Settings
 
 SWEEPER = "durable_sweeper"
@@ -31,15 +32,19 @@ _METHODS = ("GET", "POST", "DELETE")
 def own_functions(
     durable: DurableApp, settings: Settings, *, has_clients: bool
 ) -> list[FunctionBuilder]:
-    """With an orchestrator or activity: a function for each activity and control queue, and the
-    sweeper. With those or a durable client: the management API."""
+    """With an orchestrator or entity that work is taken for: a function for each control queue;
+    with an activity (durable HTTP's with an orchestrator): one for each; with any of them: the
+    sweeper. With those or a durable client: the management API. ConfigurationError."""
     functions = func.FunctionApp()
-    registry = durable.registry
-    if registry.orchestrators or registry.activities:
+    registry = durable.taken(settings)
+    if registry.orchestrators or registry.entities:
         for number in range(settings.control_queues):
             _add_control(functions, durable, settings, number)
+    if registry.orchestrators or registry.activities or registry.entities:
         for activity in registry.activities:
             _add_activity(functions, durable, settings, activity)
+        if registry.orchestrators:
+            _add_activity(functions, durable, settings, HTTP_ACTIVITY)
         _add_sweeper(functions, durable)
     elif not has_clients:
         return []
@@ -69,7 +74,7 @@ def _add_control(
     async def control(message: func.QueueMessage) -> None:
         runtime = (await durable.host()).runtime
         delivery = delivery_of(message)
-        await runtime.trigger_control(
+        await runtime.messages.trigger_control(
             runtime.control_queues[number],
             delivery.body,
             delivery.message_id,
@@ -89,7 +94,7 @@ def _add_activity(
     async def work(message: func.QueueMessage) -> None:
         runtime = (await durable.host()).runtime
         delivery = delivery_of(message)
-        await runtime.trigger_work(
+        await runtime.messages.trigger_work(
             runtime.work_queues[activity],
             delivery.body,
             delivery.message_id,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,8 +25,15 @@ class App(Protocol):
     def get_functions(self) -> Sequence[AppFunction]: ...
 
 
-def load_app(target: str, folder: Path) -> App:
+COMPATIBILITY = "durable.compat.activate"
+"""What lets apps import azure.durable_functions and durabletask; by name: it is a layer above."""
+
+
+def load_app(target: str, folder: Path, environ: Mapping[str, str] = os.environ) -> App:
     """Import `module:name`, looking in `folder` first.
+
+    With DURABLE_COMPAT=0 the app's imports of azure.durable_functions and durabletask mean the
+    packages of these names; else this package answers them.
 
     Raises ConfigurationError that says what is missing, or shows where the app's own code failed.
     """
@@ -36,6 +44,8 @@ def load_app(target: str, folder: Path) -> App:
     if path not in sys.path:
         sys.path.insert(0, path)
     importlib.invalidate_caches()
+    if environ.get("DURABLE_COMPAT", "1").strip() != "0":
+        importlib.import_module(COMPATIBILITY)
     app = getattr(_imported(module_name, folder), name, None)
     if app is None:
         raise ConfigurationError(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from types import FunctionType
 from typing import Any, assert_type
 
@@ -89,7 +91,11 @@ def two(context: Any, more: int) -> Iterator[Any]:
     yield more
 
 
-def sync_client(req: func.HttpRequest, client: Any) -> str:
+def three(context: Any, more: int, most: int) -> Iterator[Any]:
+    yield most
+
+
+def needy(req: func.HttpRequest, client: Any, more: int) -> str:
     return ""
 
 
@@ -105,15 +111,16 @@ def none() -> None:
         (lambda app: app.activity_trigger(input_name="more"), two, "cannot yield"),
         (lambda app: app.activity_trigger(input_name="number"), generator, "cannot yield"),
         (lambda app: app.activity_trigger(input_name="number"), plain_generator, "cannot yield"),
-        (lambda app: app.activity_trigger(input_name="client"), sync_client, "'req' can have none"),
+        (lambda app: app.activity_trigger(input_name="more"), needy, "'req', 'client' can have"),
         (lambda app: app.activity_trigger("number", activity="a b"), add_one, "named 'a b'"),
         (lambda app: app.activity_trigger("number", activity=""), add_one, "named ''"),
         (lambda app: app.orchestration_trigger(context_name="ctx"), run, "context_name is 'ctx'"),
-        (lambda app: app.orchestration_trigger(context_name="context"), two, "one parameter"),
+        (lambda app: app.orchestration_trigger(context_name="context"), three, "one parameter"),
         (lambda app: app.orchestration_trigger("number"), generator, "is an async generator"),
         (lambda app: app.durable_client_input(client_name="starter"), use, "'req', 'client'"),
-        (lambda app: app.durable_client_input("client"), sync_client, "must be `async def`"),
-        (lambda app: app.entity_trigger(context_name="context"), run, "is an entity"),
+        (lambda app: app.entity_trigger(context_name="ctx"), run, "context_name is 'ctx'"),
+        (lambda app: app.entity_trigger(context_name="context"), needy, "one parameter"),
+        (lambda app: app.entity_trigger(context_name="context"), two, "cannot yield"),
     ],
 )
 @pytest.mark.parametrize("make", [df.DFApp, df.Blueprint])
@@ -156,21 +163,33 @@ def test_a_name_is_unique_in_an_app_and_its_blueprints() -> None:
 
 def test_one_function_has_one_durable_part() -> None:
     app = df.DFApp()
-    activity = app.activity_trigger(input_name="req")
+    orchestrator = app.orchestration_trigger(context_name="context")
+    entity = app.entity_trigger(context_name="context")
     client = app.durable_client_input(client_name="client")
 
-    async def both(req: Any, client: Any = None) -> None: ...
+    async def both(context: Any, client: Any = None) -> None: ...
 
-    with pytest.raises(DefinitionError, match="can have no durable client"):
-        client(activity(new(both)))
-    with pytest.raises(DefinitionError, match="can have no durable client"):
-        activity(client(new(both)))
+    for trigger in (orchestrator, entity):
+        with pytest.raises(DefinitionError, match="can have no durable client"):
+            client(trigger(new(both)))
+        with pytest.raises(DefinitionError, match="can have no durable client"):
+            trigger(client(new(both)))
     with pytest.raises(DefinitionError, match="as a durable function twice"):
         app.activity_trigger("number", "one")(app.activity_trigger("number", "two")(new(add_one)))
 
 
-def test_all_decorators_of_a_function_are_of_one_app() -> None:
-    app, other = df.DFApp(), df.DFApp()
-    decorated = other.route(route="x")(new(use))
-    with pytest.raises(DefinitionError, match="by two apps or blueprints"):
-        app.durable_client_input(client_name="client")(decorated)
+@pytest.mark.parametrize("client_above", [True, False])
+@pytest.mark.parametrize("registered", [True, False])
+def test_the_decorators_of_a_function_may_be_of_an_app_and_a_blueprint(
+    client_above: bool, registered: bool, tmp_path: Path
+) -> None:
+    app, blueprint = df.DFApp(), df.Blueprint()
+    app.durable.folder = tmp_path
+    route = app.route(route="x")
+    client = blueprint.durable_client_input(client_name="client")
+    client(route(new(use))) if client_above else route(client(new(use)))
+    if registered:
+        app.register_blueprint(blueprint)
+    shown = [each for each in app.get_functions() if each.get_function_name() == "use"]
+    (function,) = shown
+    assert list(inspect.signature(function.get_user_function()).parameters) == ["req"]

@@ -107,6 +107,9 @@ def test_what_an_app_needs_is_added(app: df.DFApp) -> None:
     add_activity(app)
     assert set(by_name(app)) == {"start", "act"} | management | runs
     assert app.durable.builtin == {"act"} | management | runs
+    add_orchestrator(app)
+    assert set(by_name(app)) == {"start", "act", "durable_http"} | management | runs
+    assert by_name(app)["durable_http"][0]["queueName"] == "myhub-dx-durable-http"
 
 
 def test_indexing_again_changes_nothing(app: df.DFApp) -> None:
@@ -145,7 +148,8 @@ def test_blueprints_compose(app: df.DFApp) -> None:
     app.register_blueprint(outer)
     add_orchestrator(app)
     names = set(by_name(app)) - {"durable_links", "durable_management"}
-    assert names == {"act", "start", "tick", "durable_control_00", "durable_sweeper"}
+    own = {"durable_control_00", "durable_http", "durable_sweeper"}
+    assert names == {"act", "start", "tick"} | own
     assert set(app.durable.registry.activities) == {"act"}
 
 

@@ -44,6 +44,7 @@ async def test_the_host_is_shown_plain_triggers_only(host: FunctionsHost) -> Non
         "charge": ["queueTrigger"],
         "durable_control_00": ["queueTrigger"],
         "durable_control_01": ["queueTrigger"],
+        "durable_http": ["queueTrigger"],
         "durable_links": ["http", "httpTrigger"],
         "durable_management": ["http", "httpTrigger"],
         "durable_sweeper": ["timerTrigger"],

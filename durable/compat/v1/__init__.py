@@ -1,0 +1,1 @@
+"""The surface of azure-functions-durable 1.x."""

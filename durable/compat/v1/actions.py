@@ -1,0 +1,182 @@
+"""`azure.durable_functions.models.actions`: what an orchestrator decided, as data.
+
+Nothing here is sent anywhere: the engine has events of its own. The classes are what tasks of
+users are made with, and what tests of users compare.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any
+
+
+class ActionType(IntEnum):
+    """The numbers of Durable Functions' out-of-process protocol."""
+
+    CALL_ACTIVITY = 0
+    CALL_ACTIVITY_WITH_RETRY = 1
+    CALL_SUB_ORCHESTRATOR = 2
+    CALL_SUB_ORCHESTRATOR_WITH_RETRY = 3
+    CONTINUE_AS_NEW = 4
+    CREATE_TIMER = 5
+    WAIT_FOR_EXTERNAL_EVENT = 6
+    CALL_ENTITY = 7
+    CALL_HTTP = 8
+    SIGNAL_ENTITY = 9
+    WHEN_ANY = 11
+    WHEN_ALL = 12
+
+
+class Action(ABC):  # noqa: B024 - as in the original, only subclasses are made
+    """Base of all actions."""
+
+    kind: ActionType | None = None
+
+    @property
+    def action_type(self) -> int:
+        """The number of its kind."""
+        return -1 if self.kind is None else int(self.kind)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, members without a value left out."""
+        members = {_camel(name): _plain(value) for name, value in vars(self).items()}
+        return {"actionType": self.action_type} | {
+            name: value for name, value in members.items() if value is not None
+        }
+
+
+class NoOpAction(Action):
+    """Nothing to be done: for tasks that users complete themselves."""
+
+    def __init__(self, metadata: str | None = None) -> None:
+        self.metadata = metadata
+
+
+class CallActivityAction(Action):
+    kind = ActionType.CALL_ACTIVITY
+
+    def __init__(self, function_name: str, input_: object = None) -> None:
+        self.function_name, self.input_ = _named(function_name), input_
+
+
+class CallActivityWithRetryAction(Action):
+    kind = ActionType.CALL_ACTIVITY_WITH_RETRY
+
+    def __init__(self, function_name: str, retry_options: Any, input_: object = None) -> None:
+        self.function_name, self.retry_options = _named(function_name), _given(retry_options)
+        self.input_ = input_
+
+
+class CallSubOrchestratorAction(Action):
+    kind = ActionType.CALL_SUB_ORCHESTRATOR
+
+    def __init__(
+        self,
+        function_name: str,
+        _input: object = None,
+        instance_id: str | None = None,
+        version: str | None = None,
+    ) -> None:
+        self.function_name, self.input_ = _named(function_name), _input
+        self.instance_id, self.version = instance_id, version
+
+
+class CallSubOrchestratorWithRetryAction(Action):
+    kind = ActionType.CALL_SUB_ORCHESTRATOR_WITH_RETRY
+
+    def __init__(
+        self,
+        function_name: str,
+        retry_options: Any,
+        _input: object = None,
+        instance_id: str | None = None,
+        version: str | None = None,
+    ) -> None:
+        self.function_name, self.retry_options = _named(function_name), _given(retry_options)
+        self.input_, self.instance_id, self.version = _input, instance_id, version
+
+
+class CallEntityAction(Action):
+    kind = ActionType.CALL_ENTITY
+
+    def __init__(self, entity_id: Any, operation: str, input_: object = None) -> None:
+        self.instance_id, self.operation, self.input_ = str(entity_id), operation, input_
+
+
+class SignalEntityAction(CallEntityAction):
+    kind = ActionType.SIGNAL_ENTITY
+
+
+class CallHttpAction(Action):
+    kind = ActionType.CALL_HTTP
+
+    def __init__(self, http_request: Any) -> None:
+        self.http_request = _given(http_request)
+
+
+class ContinueAsNewAction(Action):
+    kind = ActionType.CONTINUE_AS_NEW
+
+    def __init__(self, input_: object = None) -> None:
+        self.input_ = input_
+
+
+class CreateTimerAction(Action):
+    kind = ActionType.CREATE_TIMER
+
+    def __init__(self, fire_at: datetime, is_cancelled: bool = False) -> None:
+        if not isinstance(fire_at, datetime):
+            raise ValueError("fire_at: Expected valid datetime object")
+        self.fire_at, self.is_cancelled = fire_at, is_cancelled
+
+
+class WaitForExternalEventAction(Action):
+    kind = ActionType.WAIT_FOR_EXTERNAL_EVENT
+
+    def __init__(self, external_event_name: str) -> None:
+        self.external_event_name = _given(external_event_name)
+        self.reason = "ExternalEvent"
+
+
+class CompoundAction(Action):
+    """Several actions waited for together."""
+
+    def __init__(self, compound_tasks: Sequence[Action]) -> None:
+        self.compound_actions = list(compound_tasks)
+
+
+class WhenAllAction(CompoundAction):
+    kind = ActionType.WHEN_ALL
+
+
+class WhenAnyAction(CompoundAction):
+    kind = ActionType.WHEN_ANY
+
+
+def _named(function_name: str) -> str:
+    if not function_name:
+        raise ValueError("function_name cannot be empty")
+    return function_name
+
+
+def _given(value: Any) -> Any:
+    if not value:
+        raise ValueError("an action's required argument is empty")
+    return value
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.strip("_").split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        utc = value.astimezone(UTC) if value.tzinfo else value
+        return utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.to_json() if hasattr(value, "to_json") else value

@@ -1,0 +1,1 @@
+"""The surface of azure-functions-durable 2.x and durabletask."""

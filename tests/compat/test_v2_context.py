@@ -1,0 +1,177 @@
+"""What two-argument functions get: durabletask's contexts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import durable as df
+from durable.compat.v2 import task
+from durable.compat.v2.context import OrchestrationContext
+from tests.compat.running import hub_of, result, run
+
+Code = Generator[Any, Any, Any]
+
+
+@dataclass
+class Order:
+    item: str
+    count: int
+
+
+@pytest.fixture
+def app() -> df.DFApp:
+    app = df.DFApp()
+
+    @app.activity_trigger(input_name="input")
+    def double(ctx: task.ActivityContext, order: Order) -> Order:
+        assert ctx.orchestration_id
+        assert ctx.task_id >= 0
+        return Order(order.item, order.count * 2)
+
+    @app.activity_trigger(input_name="why")
+    def fail(ctx: Any, why: Any) -> None:
+        raise ValueError(why)
+
+    @app.activity_trigger(input_name="value")
+    async def echo(ctx: task.ActivityContext, value: str) -> Any:
+        return value
+
+    return app
+
+
+async def test_functions_of_context_and_input(app: df.DFApp) -> None:
+    @app.orchestration_trigger(context_name="context")
+    def order(ctx: OrchestrationContext, input: Order) -> Code:
+        doubled = yield ctx.call_activity("double", input=input, return_type=Order)
+        plain = yield ctx.call_activity("echo", input=1, tags={"a": "b"})
+        return [type(input).__name__, doubled.count, plain]
+
+    assert await run(app, "order", Order("tea", 2)) == ["Order", 4, 1]
+
+
+async def test_an_input_that_does_not_fit_stays_plain(app: df.DFApp) -> None:
+    @app.orchestration_trigger(context_name="context")
+    def lenient(ctx: OrchestrationContext, input: Order) -> Any:
+        return [input]
+
+    async with hub_of(app) as hub:
+        for given in ({"strange": 1}, None, 7):
+            instance_id = await hub.client.start_new("lenient", client_input=given)
+            assert result(await hub.wait(instance_id)) == [given]
+
+
+async def test_when_all_waits_for_all_and_raises_the_first_failure(app: df.DFApp) -> None:
+    seen: list[Any] = []
+
+    @app.orchestration_trigger(context_name="context")
+    def fan(ctx: OrchestrationContext, _: Any) -> Code:
+        timer = ctx.create_timer(timedelta(hours=1))
+        bad = ctx.call_activity("fail", input="so")
+        everything = task.when_all([timer, bad, bad])
+        winner = yield task.when_any([everything, bad])
+        seen.append((winner is bad, everything.is_complete, everything.is_failed))
+        seen.append((everything.get_completed_tasks(), everything.pending_tasks))
+        try:
+            yield everything
+        except task.TaskFailedError as error:
+            return [timer.is_complete, error.details.error_type, bad.get_exception() is error]
+
+    assert await run(app, "fan") == [True, "ValueError", True]
+    assert seen[-2:] == [(True, False, False), (2, 1)]
+
+
+async def test_a_cancelled_timer_has_ended(app: df.DFApp) -> None:
+    @app.orchestration_trigger(context_name="context")
+    def cancelling(ctx: OrchestrationContext, _: Any) -> Code:
+        timer = ctx.create_timer(ctx.current_utc_datetime + timedelta(days=1))
+        assert timer.cancel()
+        assert not timer.cancel()
+        assert timer.is_cancelled
+        assert not timer.is_failed
+        try:
+            yield timer
+        except task.TaskCancelledError:
+            return ctx.current_utc_datetime.tzinfo
+
+    assert await run(app, "cancelling") is None
+
+
+async def test_events_versions_and_sub_orchestrations(app: df.DFApp) -> None:
+    @app.orchestration_trigger(context_name="context")
+    def child(ctx: OrchestrationContext, input: Any) -> Code:
+        order = yield ctx.wait_for_external_event("order", data_type=Order)
+        return [order.item, ctx.version, ctx.parent_instance_id, input]
+
+    @app.orchestration_trigger(context_name="context")
+    def parent(ctx: OrchestrationContext, input: Any) -> Code:
+        log = ctx.create_replay_safe_logger(logging.getLogger("tests.compat"))
+        log.debug("quiet in replay")
+        ctx.set_custom_status("waiting")
+        inner = ctx.call_sub_orchestrator("child", input=1, instance_id="inner", version="3")
+        ctx.send_event("inner", "ORDER", data=Order("tea", 1))
+        return [ctx.instance_id, len(ctx.new_uuid()), (yield inner)]
+
+    async with hub_of(app) as hub:
+        await hub.client.start_new("parent", "outer")
+        assert result(await hub.wait("outer")) == ["outer", 36, ["tea", "3", "outer", 1]]
+
+
+async def test_retries_by_policy(app: df.DFApp) -> None:
+    calls: list[int] = []
+
+    @app.activity_trigger(input_name="input")
+    def flaky(ctx: Any, input: int) -> int:
+        calls.append(input)
+        if len(calls) < 3:
+            raise OSError("not yet")
+        return input
+
+    @app.orchestration_trigger(context_name="context")
+    def patient(ctx: OrchestrationContext, _: Any) -> Code:
+        policy = task.RetryPolicy(
+            first_retry_interval=timedelta(seconds=1),
+            max_number_of_attempts=3,
+            backoff_coefficient=2,
+        )
+        return (yield ctx.call_activity("flaky", input=7, retry_policy=policy))
+
+    assert await run(app, "patient") == 7
+
+
+@pytest.mark.parametrize(("save_events", "expected"), [(True, "kept"), (False, "fresh")])
+async def test_continue_as_new_as_durabletask_has_it(
+    app: df.DFApp, save_events: bool, expected: str
+) -> None:
+    @app.orchestration_trigger(context_name="context")
+    def loop(ctx: OrchestrationContext, round: int) -> Code:
+        if round == 0:
+            yield ctx.wait_for_external_event("go")
+            ctx.continue_as_new(1, save_events=save_events, new_version="2")
+            return None
+        note = yield ctx.wait_for_external_event("note")
+        return [note, ctx.version]
+
+    async with hub_of(app) as hub:
+        instance_id = await hub.client.start_new("loop", client_input=0)
+        await hub.client.raise_event(instance_id, "note", "kept")
+        await hub.run(1)
+        await hub.client.raise_event(instance_id, "go")
+        await hub.run(1)
+        if not save_events:
+            await hub.client.raise_event(instance_id, "note", "fresh")
+        assert result(await hub.wait(instance_id)) == [expected, "2"]
+
+
+async def test_an_async_function_of_two_arguments(app: df.DFApp) -> None:
+    @app.orchestration_trigger(context_name="context")
+    async def modern(ctx: OrchestrationContext, input: Order) -> Any:
+        doubled = await ctx.call_activity("double", input=input)
+        return doubled["count"]
+
+    assert await run(app, "modern", Order("tea", 1)) == 2
