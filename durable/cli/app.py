@@ -15,7 +15,7 @@ from durable.errors import ConfigurationError, ContainerMissing
 from durable.hub.hub import Hub
 from durable.management.json_text import array_of
 from durable.model.functions import Registry
-from durable.settings import Settings, load_settings
+from durable.settings import KINDS, ONLY, Settings, load_settings
 from durable.worker.access import Keys
 from durable.worker.app_loader import App, inventory_of, load_app
 from durable.worker.keys import read_keys
@@ -75,10 +75,20 @@ async def _keys(settings: Settings) -> Keys:
             ) from error
 
 
+def _export_filters(options: argparse.Namespace) -> None:
+    """What the arguments name replaces what settings do, for whoever reads them."""
+    given = [getattr(options, f"only_{kind}", None) for kind in KINDS]
+    if any(given):
+        for name, names in zip(ONLY, given, strict=True):
+            # one that is empty would be looked for in files
+            os.environ[name] = names or ","
+
+
 def _load(options: argparse.Namespace) -> tuple[Settings, App, Path]:
     folder: Path = options.folder.resolve()
+    _export_filters(options)
     settings = load_settings(folder, local=True)
     export_settings(settings)
     # User code that opens files by relative names finds them as under the Functions host.
     os.chdir(folder)
-    return settings, load_app(options.app, folder), folder
+    return settings, load_app(options.app, folder, settings.values), folder

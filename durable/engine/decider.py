@@ -165,6 +165,10 @@ class Decider:
         if waiters and task in waiters:
             waiters.remove(task)
 
+    def forget_events(self) -> None:
+        """Drop the events that nobody has awaited."""
+        self._buffer.clear()
+
     def unconsumed(self) -> list[Signal]:
         """Buffered events, oldest first for each name, then what came once the code had ended."""
         return [*(event for events in self._buffer.values() for event in events), *self._late]

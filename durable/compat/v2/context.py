@@ -119,7 +119,7 @@ class OrchestrationContext:
         context.continue_as_new(new_input)
         if not save_events:
             # what this generation has not awaited is all that there is to carry over
-            decider._buffer.clear()
+            decider.forget_events()
         if new_version is not None:
             decider.continuing = ContinueAsNew(encode(new_input), new_version)
 
