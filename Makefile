@@ -72,5 +72,6 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" \
 lock:
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml requirements/dev.in -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml requirements/agent-framework.in -o requirements/agent-framework.txt
 	$(COMPILE) requirements/node.in -o requirements/node.txt
 	cd tools/azurite && npm install --package-lock-only --omit-lockfile-registry-resolved

@@ -27,10 +27,12 @@ def environment(values: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default", **values}
 
 
-def run(folder: Path, *arguments: str, **values: str) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *arguments: str, python: str = sys.executable, **values: str
+) -> subprocess.CompletedProcess[str]:
     """A command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "durable", *arguments],
+        [python, "-m", "durable", *arguments],
         cwd=folder,
         env=environment(values),
         capture_output=True,
