@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -29,22 +29,44 @@ class AzureFunctionsAsyncDefaultClientInterceptorImpl(AzureFunctionsDefaultClien
     """The same for async clients."""
 
 
-class _Options(SimpleNamespace):
-    def __init__(self, **values: Any) -> None:
-        super().__init__(**values)
-
-
-class GrpcRetryPolicyOptions(_Options):
+@dataclass(kw_only=True)
+class GrpcRetryPolicyOptions:
     """Retries of gRPC calls."""
 
+    max_attempts: int = 4
+    initial_backoff_seconds: float = 0.05
+    max_backoff_seconds: float = 0.25
+    backoff_multiplier: float = 2.0
+    retryable_status_codes: list[str] = field(default_factory=lambda: ["UNAVAILABLE"])
 
-class GrpcChannelOptions(_Options):
+
+@dataclass(kw_only=True)
+class GrpcChannelOptions:
     """A gRPC channel."""
 
+    max_receive_message_length: int | None = None
+    max_send_message_length: int | None = None
+    keepalive_time_ms: int | None = None
+    keepalive_timeout_ms: int | None = None
+    keepalive_permit_without_calls: bool | None = None
+    retry_policy: GrpcRetryPolicyOptions | None = None
+    raw_options: list[tuple[str, Any]] = field(default_factory=list)
 
-class GrpcClientResiliencyOptions(_Options):
+
+@dataclass(kw_only=True)
+class GrpcWorkerResiliencyOptions:
+    """When a worker opens a new channel."""
+
+    hello_timeout_seconds: float = 30.0
+    silent_disconnect_timeout_seconds: float = 120.0
+    channel_recreate_failure_threshold: int = 5
+    reconnect_backoff_base_seconds: float = 1.0
+    reconnect_backoff_cap_seconds: float = 30.0
+
+
+@dataclass(kw_only=True)
+class GrpcClientResiliencyOptions:
     """When a client opens a new channel."""
 
-
-class GrpcWorkerResiliencyOptions(_Options):
-    """When a worker opens a new channel."""
+    channel_recreate_failure_threshold: int = 5
+    min_recreate_interval_seconds: float = 30.0

@@ -207,6 +207,11 @@ class EntityUnlockSentEvent(HistoryEvent):
     target_instance_id: str | None = None
 
 
+def to_dict(event: HistoryEvent) -> dict[str, Any]:
+    """`event.to_dict()`."""
+    return event.to_dict()
+
+
 def events_of(history: Sequence[tuple[datetime, native.Event]]) -> list[HistoryEvent]:
     """Native events with the times of their turns, payloads as text."""
     timers: dict[int, datetime] = {}

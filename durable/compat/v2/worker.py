@@ -7,38 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, NoReturn, Self
 
 from durable.compat.v2.task import get_entity_name, get_name
 from durable.errors import ConfigurationError, UnknownFunctionError
 from durable.functions import DFApp
+from durable.model import filters, versioning
 from durable.model.entities import EntityId
+from durable.model.versioning import VersionFailureStrategy, VersionMatchStrategy
 
 
-class VersionMatchStrategy(Enum):
-    """Which instances a worker takes, by their version."""
-
-    NONE = 1
-    STRICT = 2
-    CURRENT_OR_OLDER = 3
-
-
-class VersionFailureStrategy(Enum):
-    """What becomes of an instance of another version."""
-
-    REJECT = 1
-    FAIL = 2
-
-
-@dataclass
-class VersioningOptions:
+class VersioningOptions(versioning.VersioningOptions):
     """How versions decide who runs what."""
 
-    version: str | None = None
-    default_version: str | None = None
-    match_strategy: VersionMatchStrategy | None = None
-    failure_strategy: VersionFailureStrategy | None = None
+    __slots__ = ()
+
+    def __init__(
+        self,
+        version: str | None = None,
+        default_version: str | None = None,
+        match_strategy: VersionMatchStrategy | None = None,
+        failure_strategy: VersionFailureStrategy | None = None,
+    ) -> None:
+        super().__init__(
+            version,
+            default_version,
+            match_strategy or VersionMatchStrategy.NONE,
+            failure_strategy or VersionFailureStrategy.REJECT,
+        )
 
 
 @dataclass
@@ -85,6 +81,18 @@ class WorkItemFilters:
     activities: list[ActivityWorkItemFilter] = field(default_factory=list)
     entities: list[EntityWorkItemFilter] = field(default_factory=list)
 
+    @property
+    def native(self) -> filters.WorkItemFilters:
+        """As a DFApp takes them. Versions of activities do not count: those have none."""
+        return filters.WorkItemFilters(
+            [
+                filters.OrchestrationWorkItemFilter(each.name, each.versions)
+                for each in self.orchestrations
+            ],
+            [each.name for each in self.activities],
+            [each.name for each in self.entities],
+        )
+
 
 OrchestratorNotRegisteredError = UnknownFunctionError
 ActivityNotRegisteredError = UnknownFunctionError
@@ -121,6 +129,18 @@ class TaskHubGrpcWorker:
         name = (name or get_entity_name(fn)).lower()
         self.app.entity_trigger("context", name)(fn)
         return name
+
+    def configure_scheduled_tasks(self) -> None:
+        """Take part in recurring schedules."""
+        self.app.configure_scheduled_tasks()
+
+    def use_versioning(self, version: VersioningOptions) -> None:
+        """Say which version this code is, and what becomes of instances of others."""
+        self.app.configure_versioning(version)
+
+    def use_work_item_filters(self, filters: WorkItemFilters | None = None) -> None:
+        """Take only what is named there; None is all that is registered."""
+        self.app.configure_work_item_filters(None if filters is None else filters.native)
 
     def start(self) -> NoReturn:
         """ConfigurationError: it says how to run the functions."""

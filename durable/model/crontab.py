@@ -1,4 +1,9 @@
-"""Schedules of timer triggers: NCRONTAB expressions, or an interval as `hh:mm:ss`."""
+"""Moments that recur: NCRONTAB expressions, or an interval as `hh:mm:ss`.
+
+When the clocks of a zone go forward, a time that they skip counts as if they had not: 02:30 is
+then at what they call 03:30. When they go back, a time that comes twice counts once, the first
+time; only if all hours fit, it is about time passing, and both count.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,8 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _SPAN = re.compile(r"(?:(\d{1,4})\.)?(\d{1,4}):([0-5]?\d):([0-5]?\d)")
 _YEARS = 9
+_NONE = timedelta(0)
+_DAY_LONG = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +98,48 @@ class Crontab:
 
     def next(self, after: datetime) -> datetime | None:
         """The first moment after `after` (aware), in UTC; None when there is none in years."""
-        local = after.astimezone(self._zone).replace(tzinfo=None)
-        while True:
-            found = self._next_local(local)
-            if found is None:
-                return None
+        found = self._first(after)
+        if len(self._hours) < 24:
+            return found
+        again = self._repeated(after)
+        return min(found, again) if found and again else found
+
+    def _first(self, after: datetime) -> datetime | None:
+        """Where times that come twice count the first time."""
+        local = self._local(after)
+        skipped = self._offset(after) - self._offset(after - _DAY_LONG)
+        if skipped > _NONE and self._offset(after - skipped) < self._offset(after):
+            # skipped times may still be ahead
+            local -= skipped
+        earliest: datetime | None = None
+        while (found := self._next_local(local)) is not None:
             moment = found.replace(tzinfo=self._zone).astimezone(UTC)
             if moment > after:
-                return moment
-            # An hour that the clocks repeat: its moments were first met in summer time.
+                earliest = min(earliest or moment, moment)
+                # one that is skipped comes later than some that are not
+                if self._local(moment) == found:
+                    break
             local = found
+        return earliest
+
+    def _repeated(self, after: datetime) -> datetime | None:
+        """The first that comes for the second time, if it may be the next moment of all."""
+        overlap = self._offset(after - _DAY_LONG) - self._offset(after + _DAY_LONG)
+        if overlap <= _NONE or self._offset(after - overlap) == self._offset(after + overlap):
+            return None
+        local = self._local(after) - overlap
+        while (found := self._next_local(local)) is not None:
+            moment = found.replace(tzinfo=self._zone, fold=1).astimezone(UTC)
+            if moment > after:
+                return moment
+            local = found
+        return None
+
+    def _local(self, moment: datetime) -> datetime:
+        return moment.astimezone(self._zone).replace(tzinfo=None)
+
+    def _offset(self, moment: datetime) -> timedelta:
+        return moment.astimezone(self._zone).utcoffset() or _NONE
 
     def _next_local(self, after: datetime) -> datetime | None:
         start = after.replace(microsecond=0) + timedelta(seconds=1)

@@ -1,0 +1,199 @@
+"""`durabletask.extensions.history_export`."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from azure.core.exceptions import ResourceExistsError
+
+import durable as df
+from durable.client.builtin import bind_client
+from durable.compat.sync_client import SyncDurableFunctionsClient
+from durable.compat.task_hub_client import AsyncTaskHubGrpcClient
+from durable.compat.v2.history_export import writer_face
+from tests.compat.running import aliased, hub_of
+from tests.compat.test_sync_client import in_a_thread
+
+BEGIN, END = datetime(2025, 12, 31, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC)
+
+
+class Shelf:
+    """A writer with their arguments."""
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self.broken = ""
+
+    def write(
+        self,
+        *,
+        instance_id: str,
+        container: str,
+        blob_name: str,
+        payload: bytes,
+        content_type: str,
+        content_encoding: str | None,
+        metadata: Any = None,
+    ) -> None:
+        if instance_id == self.broken:
+            raise OSError("full")
+        self.calls.append(
+            {"id": instance_id, "container": container, "blob": blob_name, "metadata": metadata}
+        )
+
+
+def functions(writer: Any) -> df.DFApp:
+    app = df.DFApp()
+    app.configure_history_export(writer=writer)
+
+    @app.orchestration_trigger(context_name="context")
+    def report(context: Any) -> Any:
+        return 1
+
+    return app
+
+
+async def test_a_batch_through_the_blocking_client() -> None:
+    with aliased():
+        from durabletask.client import OrchestrationStatus  # type: ignore[import-not-found]
+        from durabletask.extensions.history_export import (  # type: ignore[import-not-found]
+            ExportDestination,
+            ExportHistoryClient,
+            ExportJobCreationOptions,
+            ExportJobNotFoundError,
+            ExportJobQuery,
+            ExportJobStatus,
+            ExportMode,
+        )
+    shelf = Shelf()
+    async with hub_of(functions(shelf)) as hub:
+        bind_client(hub.registry, hub.client)
+        for name in ("a", "b"):
+            await hub.client.start_new("report", name)
+        await hub.run(30)
+        exports = ExportHistoryClient(SyncDurableFunctionsClient(hub.client), shelf)
+        options = ExportJobCreationOptions(
+            ExportMode.BATCH,
+            BEGIN,
+            ExportDestination("exports", "june"),
+            END,
+            [OrchestrationStatus.COMPLETED],
+            max_instances_per_batch=1,
+        )
+
+        def work() -> None:
+            created = exports.create_job(options, job_id="j")
+            assert created.status is ExportJobStatus.ACTIVE
+            assert created.orchestrator_instance_id == "export-job-j"
+            done = exports.get_job_client("j").wait(timeout=3600)
+            assert (done.status, done.exported_instances) == (ExportJobStatus.COMPLETED, 2)
+            assert done.config.destination == options.destination
+            assert done.config.filter.completed_time_to == END
+            assert [job.job_id for job in exports.list_jobs()] == ["j"]
+            failed = ExportJobQuery(status=[ExportJobStatus.FAILED])
+            assert list(exports.list_jobs(failed)) == []
+            exports.delete_job("j")
+            exports.cancel_job("j")
+            assert exports.get_job("j") is None
+            with pytest.raises(ExportJobNotFoundError, match="'j' was not found"):
+                exports.wait_for_job("j", timeout=1)
+
+        await in_a_thread(hub, work)
+        assert sorted(call["id"] for call in shelf.calls) == ["a", "b"]
+        for call in shelf.calls:
+            assert call["container"] == "exports"
+            assert call["blob"].startswith("june/")
+            assert call["metadata"] == {"instance_id": call["id"]}
+
+
+async def test_failures_and_a_second_job_of_an_id() -> None:
+    with aliased():
+        from durabletask.extensions.history_export import (
+            AsyncExportHistoryClient,
+            ExportDestination,
+            ExportJobCreationOptions,
+            ExportJobInvalidTransitionError,
+            ExportJobStatus,
+            ExportMode,
+        )
+    shelf = Shelf()
+    shelf.broken = "b"
+    async with hub_of(functions(shelf)) as hub:
+        bind_client(hub.registry, hub.client)
+        for name in ("a", "b"):
+            await hub.client.start_new("report", name)
+        await hub.run(30)
+        exports = AsyncExportHistoryClient(AsyncTaskHubGrpcClient(hub.client), shelf)
+        destination = ExportDestination("c")
+        batch = ExportJobCreationOptions(ExportMode.BATCH, BEGIN, destination, END)
+        await exports.create_job(batch, job_id="j")
+        waiting = asyncio.ensure_future(exports.wait_for_job("j", timeout=36000))
+        while not waiting.done():
+            # the writer is called in a thread
+            await hub.run(0.1)
+            await asyncio.sleep(0)
+        done = waiting.result()
+        assert (done.status, done.failed_instances) == (ExportJobStatus.FAILED, 1)
+        assert "b: OSError: full" in done.last_error
+        tail = ExportJobCreationOptions(ExportMode.CONTINUOUS, END + timedelta(1), destination)
+        await exports.create_job(tail, job_id="t")
+        with pytest.raises(ExportJobInvalidTransitionError, match="'create'"):
+            await exports.create_job(tail, job_id="t")
+
+
+@pytest.mark.parametrize("mode", ["BATCH", "CONTINUOUS"])
+def test_bad_options(mode: str) -> None:
+    from durable.compat.v2.history_export_models import (
+        ExportDestination,
+        ExportJobCreationOptions,
+        ExportMode,
+    )
+
+    end = END if mode == "CONTINUOUS" else None
+    options = ExportJobCreationOptions(ExportMode[mode], BEGIN, ExportDestination("c"), end)
+    with pytest.raises(ValueError, match="completed_time_to is"):
+        options.to_configuration()
+    with pytest.raises(ValueError, match="container"):
+        ExportDestination("")
+
+
+def test_blobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with aliased():
+        from durabletask.extensions.history_export.azure_blob import (  # type: ignore[import-not-found]
+            AzureBlobHistoryExportWriter,
+            AzureBlobHistoryExportWriterOptions,
+        )
+    options = AzureBlobHistoryExportWriterOptions("exports", "UseDevelopmentStorage=true")
+    monkeypatch.setitem(sys.modules, "azure.storage.blob", None)
+    with pytest.raises(ImportError, match="azure-storage-blob"):
+        AzureBlobHistoryExportWriter(options)
+    package = MagicMock()
+    monkeypatch.setitem(sys.modules, "azure.storage.blob", package)
+    service = package.BlobServiceClient.from_connection_string.return_value
+    service.create_container.side_effect = ResourceExistsError
+    writer = AzureBlobHistoryExportWriter(options)
+    native = writer_face(writer)
+    assert native is not None
+    content = gzip.compress(b'{"instanceId":"a"}\n{}\n')
+    for name in ("c/june/a.jsonl.gz", "c/june/b.jsonl.gz"):
+        native.write(name, content, "application/jsonl", "gzip")
+    service.create_container.assert_called_once_with("exports")
+    service.get_container_client.return_value.upload_blob.assert_called_with(
+        name="june/b.jsonl.gz",
+        data=content,
+        overwrite=True,
+        content_settings=package.ContentSettings(
+            content_type="application/jsonl", content_encoding="gzip"
+        ),
+        metadata={"instance_id": "a"},
+    )
+    with pytest.raises(ValueError, match="either"):
+        AzureBlobHistoryExportWriterOptions("exports")
+    with pytest.raises(ValueError, match="credential"):
+        AzureBlobHistoryExportWriterOptions("exports", account_url="https://x")
