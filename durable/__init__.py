@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from durable import compat as _compat
 from durable import errors
-from durable.client import PurgeHistoryResult
+from durable.client import IdReusePolicy, PurgeHistoryResult
 from durable.engine.context import DurableOrchestrationContext
+from durable.engine.entities import EntityContext
 from durable.engine.tasks import CompositeTask, DurableTask, TimerTask, when_all, when_any
 from durable.errors import (
     ActivityFailedError,
@@ -36,8 +37,14 @@ from durable.errors import (
 )
 from durable.functions import Blueprint, DFApp
 from durable.model.failure import FailureDetails
+from durable.model.filters import OrchestrationWorkItemFilter, WorkItemFilters
 from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus
 from durable.model.retry import RetryPolicy
+from durable.model.versioning import (
+    VersionFailureStrategy,
+    VersioningOptions,
+    VersionMatchStrategy,
+)
 from durable.runtime.activities import ActivityContext, activity_context
 
 if TYPE_CHECKING:
@@ -104,11 +111,13 @@ __all__ = [
     "DurableOrchestrationStatus",
     "DurableTask",
     "Entity",
+    "EntityContext",
     "EntityId",
     "EntityInstanceId",
     "EntityQuery",
     "EntityStateResponse",
     "FailureDetails",
+    "IdReusePolicy",
     "InstanceExistsError",
     "InstanceFinishedError",
     "InstanceNotFoundError",
@@ -120,6 +129,7 @@ __all__ = [
     "OrchestrationQuery",
     "OrchestrationRuntimeStatus",
     "OrchestrationStatus",
+    "OrchestrationWorkItemFilter",
     "Orchestrator",
     "PurgeHistoryResult",
     "RetryOptions",
@@ -129,6 +139,10 @@ __all__ = [
     "TaskFailedError",
     "TimerTask",
     "TokenSource",
+    "VersionFailureStrategy",
+    "VersionMatchStrategy",
+    "VersioningOptions",
+    "WorkItemFilters",
     "activity_context",
     "errors",
     "when_all",

@@ -12,6 +12,8 @@ DurableError
 ├── InstanceNotFoundError
 ├── InstanceExistsError         the instance id is in use
 ├── InstanceFinishedError       the instance no longer takes part
+├── ScheduleNotFoundError
+├── ScheduleExistsError
 ├── TaskFailedError             what an orchestrator catches
 │   ├── ActivityFailedError
 │   ├── SubOrchestrationFailedError
@@ -83,6 +85,14 @@ class InstanceExistsError(DurableError):
 
 class InstanceFinishedError(DurableError):
     """An event, suspend, resume or terminate met an instance that has ended."""
+
+
+class ScheduleNotFoundError(DurableError):
+    """No recurring schedule of that id."""
+
+
+class ScheduleExistsError(DurableError):
+    """A recurring schedule of that id exists already."""
 
 
 class TaskFailedError(DurableError):

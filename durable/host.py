@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from durable.client import DurableOrchestrationClient
+from durable.client.builtin import bind_client
 from durable.hub.hub import Hub
 from durable.management.links import LinkSigner
+from durable.model.filters import WorkItemFilters
 from durable.model.functions import Registry
+from durable.model.versioning import VersioningOptions
 from durable.outbound import HttpSender, with_durable_http
 from durable.ports import Storage
+from durable.purging import with_purge_jobs
 from durable.runtime.guards import ThreadKeeping
 from durable.runtime.runtime import Runtime, RuntimeOptions
 from durable.settings import Settings, load_settings
@@ -46,7 +51,9 @@ class DurableHost:
             registry=registry,
             links=links,
             max_payload=settings.max_payload,
+            default_version=runtime.taking.default_version,
         )
+        bind_client(runtime.registry, self.client)
         self._closers = closers
 
     @classmethod
@@ -57,13 +64,23 @@ class DurableHost:
         *,
         base_url: str | None = None,
         under_functions: bool = False,
+        versioning: VersioningOptions | None = None,
+        filters: WorkItemFilters | None = None,
     ) -> DurableHost:
         """Connect, create what the hub lacks, claim it for this app, and make a runtime.
 
+        `versioning` and `filters` are the app's own, where the settings say nothing else.
         `base_url` is what links begin with unless the settings have one. `under_functions`
         bounds runs that begin beside an invocation. Raises ConfigurationError, HubInUseError
         or StorageError; nothing stays open then.
         """
+        options = replace(
+            _options(settings, under_functions),
+            filters=settings.filters or filters,
+            versioning=settings.versioning.over(versioning or VersioningOptions()),
+        )
+        if options.filters is not None:
+            options.filters.applied(registry)
         connection = Connection.from_settings(settings.values, settings.connection_name)
         clock = ServiceClock()
         encoding = settings.message_encoding
@@ -72,7 +89,7 @@ class DurableHost:
         try:
             sender = HttpSender(settings.http)
             closers.append(sender.close)
-            registry = with_durable_http(registry, sender)
+            registry = with_purge_jobs(with_durable_http(registry, sender))
             hub = Hub(opened.storage, settings.hub, control_queues=settings.control_queues)
             await hub.create(app=settings.app_name, activities=tuple(registry.activities))
 
@@ -83,7 +100,7 @@ class DurableHost:
             keeping = ThreadKeeping(another)
             await keeping.start()
             closers.append(keeping.close)
-            runtime = Runtime(hub, registry, keeping, _options(settings, under_functions))
+            runtime = Runtime(hub, registry, keeping, options)
             links = LinkSigner(
                 (await hub.secret("links")).encode(),
                 f"{_base(settings, base_url)}{_prefix(settings)}",
@@ -110,10 +127,31 @@ class DurableApp:
 
     def __init__(self) -> None:
         self.registry = Registry()
+        self.versioning: VersioningOptions | None = None
+        self.filters: WorkItemFilters | None = None
         self.builtin: set[str] = set()
         self.folder: Path | None = None
         self._host: DurableHost | None = None
         self._opening: asyncio.Task[DurableHost] | None = None
+
+    def taken(self, settings: Settings) -> Registry:
+        """The functions that a worker with these settings takes work for. ConfigurationError for
+        filters that name others than the app has."""
+        filters = settings.filters or self.filters
+        return self.registry if filters is None else filters.applied(self.registry)
+
+    async def open(
+        self, settings: Settings, *, base_url: str | None = None, under_functions: bool = False
+    ) -> DurableHost:
+        """A host of the app's functions: see `DurableHost.open`."""
+        return await DurableHost.open(
+            settings,
+            self.registry,
+            base_url=base_url,
+            under_functions=under_functions,
+            versioning=self.versioning,
+            filters=self.filters,
+        )
 
     def attach(self, host: DurableHost | None) -> None:
         """Use this host from now on; None detaches it."""
@@ -139,7 +177,7 @@ class DurableApp:
     async def _open(self) -> DurableHost:
         # the Functions host spells it this way
         folder = self.folder or Path(os.environ.get("AzureWebJobsScriptRoot") or ".")  # noqa: SIM112
-        return await DurableHost.open(load_settings(folder), self.registry, under_functions=True)
+        return await self.open(load_settings(folder), under_functions=True)
 
 
 def _options(settings: Settings, under_functions: bool) -> RuntimeOptions:
@@ -151,6 +189,7 @@ def _options(settings: Settings, under_functions: bool) -> RuntimeOptions:
         max_attempts=settings.max_attempts,
         max_payload=settings.max_payload,
         always_queue=settings.always_queue,
+        retention=settings.retention,
         local_budget=LOCAL_BUDGET if under_functions else None,
         invocation_budget=(
             timeout.total_seconds() / 2 if under_functions and timeout is not None else None

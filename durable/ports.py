@@ -87,6 +87,17 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True)
+class OneOf:
+    """A column that equals one of some values, one at least."""
+
+    column: str
+    values: Sequence[Value]
+
+
+Condition = Where | OneOf
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Rows in (partition, key) order, and the token of the next page, None at the end.
 
@@ -116,7 +127,7 @@ class Tables(Protocol):
     async def query(
         self,
         table: str,
-        where: Sequence[Where],
+        where: Sequence[Condition],
         *,
         limit: int = 1000,
         token: str | None = None,
@@ -124,7 +135,8 @@ class Tables(Protocol):
     ) -> Page:
         """One page of at most `limit` (1 to 1,000) rows matching all conditions.
 
-        A condition on an absent column does not match, `ne` included.
+        A condition on an absent column does not match, `ne` included. All conditions together
+        compare 15 times at most, a OneOf as often as it has values: ValueError otherwise.
         `columns` limits what `Row.values` holds.
         """
         ...

@@ -13,6 +13,7 @@ from typing import Any, Self
 from durable.client import DurableOrchestrationClient
 from durable.errors import StorageError
 from durable.hub.hub import Hub
+from durable.hub.timers import TIMER_SHARDS
 from durable.model.functions import (
     ActivityDefinition,
     EntityDefinition,
@@ -21,7 +22,6 @@ from durable.model.functions import (
 )
 from durable.model.instance import InstanceStatus
 from durable.ports import Storage, Where
-from durable.runtime.dispatch import TIMER_SHARDS
 from durable.runtime.guards import Keeper
 from durable.runtime.runtime import Runtime, RuntimeOptions
 from durable.storage.memory import memory_storage
@@ -109,6 +109,7 @@ class MemoryHub:
             options or self.options,
             executor=InlineExecutor(),
         )
+        runtime.on_look_away = process.look_away
         self._processes[runtime] = process
         self.runtimes.append(runtime)
         return runtime
@@ -218,6 +219,8 @@ class MemoryHub:
             if self._processes[runtime].resumes > self.clock.monotonic():
                 continue
             for queue in runtime.control_queues:
+                if self._processes[runtime].away.get(queue, 0.0) > self.clock.monotonic():
+                    continue
                 found |= await self._receive(
                     runtime, queue, runtime.messages.handle_control, runtime.turn_room()
                 )
@@ -272,6 +275,11 @@ class _Process:
 
     def __init__(self, clock: Any) -> None:
         self.clock = clock
+        self.away: dict[str, float] = {}
+
+    def look_away(self, queue: str, seconds: float) -> None:
+        """As a pump of ours does."""
+        self.away[queue] = self.clock.monotonic() + seconds
 
     alive = True
     resumes = 0.0

@@ -14,7 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durable.errors import ConfigurationError
-from durable.settings import HttpSettings, QueueSettings, Settings, load_settings
+from durable.model.retention import Retention
+from durable.settings import (
+    HttpSettings,
+    QueueSettings,
+    Settings,
+    VersioningSettings,
+    load_settings,
+)
 from durable.settings.files import _plain
 
 CPUS = os.cpu_count() or 1
@@ -67,12 +74,15 @@ def test_defaults(app: Folder) -> None:
         max_concurrent_entities=10 * CPUS,
         max_attempts=10,
         always_queue=False,
+        versioning=VersioningSettings(),
+        filters=None,
         max_payload=16 * 1024 * 1024,
         function_timeout=timedelta(minutes=30),
         queues=QueueSettings(
             16, 8 * CPUS, 5, timedelta(0), timedelta(minutes=1), message_encoding="base64"
         ),
         http=HttpSettings((), 16 * 1024 * 1024, timedelta(seconds=100), timedelta(seconds=30)),
+        retention=Retention(),
         route_prefix="api",
         base_url=None,
         website_hostname=None,

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+from durable.client import Filters
 from durable.codec import decode
 from durable.errors import InvalidRequestError, PayloadError
 from durable.management.parameters import Query
@@ -91,6 +92,18 @@ def moment(text: str) -> datetime:
 def statuses(text: str) -> list[OrchestrationRuntimeStatus]:
     """Statuses with commas between them."""
     return Query({"it": _filled(text)}).statuses("it")
+
+
+def filters_of(options: argparse.Namespace) -> Filters:
+    """What the options of `get-instances` and `purge-history` say."""
+    return {
+        "created_time_from": options.created_after,
+        "created_time_to": options.created_before,
+        "runtime_status": statuses_of(options),
+        "name": options.name,
+        "instance_id_prefix": options.instance_id_prefix,
+        "tags": dict(options.tag or ()),
+    }
 
 
 def statuses_of(options: argparse.Namespace) -> list[OrchestrationRuntimeStatus]:

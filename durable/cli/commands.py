@@ -120,6 +120,18 @@ def _add_app_commands(commands: _Commands) -> None:
         metavar="SECONDS",
         help=f"what running work gets to end at SIGTERM (default: {DRAIN_SECONDS:g})",
     )
+    for kind, example in (
+        ("orchestrations", "order,ship@2.0"),
+        ("activities", "charge"),
+        ("entities", "counter"),
+    ):
+        start.add_argument(
+            f"--only-{kind}",
+            type=arguments.name,
+            metavar="NAMES",
+            help=f"take work for these only, such as {example}, and for what the other --only-… "
+            "name",
+        )
     start.set_defaults(command=app.start)
 
     functions = commands.add("functions", "index an app; print its functions, or what is wrong")
@@ -142,10 +154,13 @@ def _add_instance_commands(commands: _Commands) -> None:
     start.add_argument("--version", type=arguments.version, help="the new instance's version")
     start.add_argument(
         "--if-exists",
-        choices=("replace", "skip", "error"),
+        choices=("replace", "terminate", "skip", "error"),
         default="replace",
-        help="what becomes of an ended instance of that id; one that runs is never replaced "
-        "(default: replace)",
+        help="what becomes of an ended instance of that id; one that runs is replaced only by "
+        "terminate (default: replace)",
+    )
+    start.add_argument(
+        "--start-at", type=arguments.moment, metavar="TIME", help="not before; ISO 8601, UTC"
     )
     start.add_argument(
         "--tag", type=arguments.tag, action="append", default=[], metavar="NAME=VALUE"
@@ -197,8 +212,6 @@ def _add_looking_commands(commands: _Commands) -> None:
         "get-instances", get_instances, "print instances, newest first"
     )
     _add_filters(several)
-    several.add_argument("--name", type=arguments.name, help="of this function only")
-    several.add_argument("--instance-id-prefix", type=arguments.prefix, metavar="PREFIX")
     _add_paging(several)
     _add_shown(several)
     several.set_defaults(check=_check_period)
@@ -242,6 +255,9 @@ def _add_deleting_commands(commands: _Commands) -> None:
     )
     purge.add_argument("--id", type=arguments.instance_id, help="this instance only")
     _add_filters(purge)
+    purge.add_argument(
+        "--recursive", action="store_true", help="ended sub-orchestrations of theirs too"
+    )
     purge.add_argument(
         "--yes", action="store_true", help="do not ask, where neither id nor filter is given"
     )
@@ -300,6 +316,11 @@ def _add_filters(parser: Parser) -> None:
         parser.add_argument(name, type=arguments.moment, metavar="TIME", help="ISO 8601, UTC")
     parser.add_argument(
         "--runtime-status", type=arguments.statuses, nargs="+", metavar="STATUS", help="one of them"
+    )
+    parser.add_argument("--name", type=arguments.name, help="of this function only")
+    parser.add_argument("--instance-id-prefix", type=arguments.prefix, metavar="PREFIX")
+    parser.add_argument(
+        "--tag", type=arguments.tag, action="append", metavar="NAME=VALUE", help="all of them"
     )
 
 

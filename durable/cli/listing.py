@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from durable.cli.arguments import statuses_of, token_text
+from durable.cli.arguments import filters_of, token_text
 from durable.cli.errors import DONE
 from durable.cli.output import ago, moment, printable
 from durable.cli.paging import paged
@@ -23,14 +23,7 @@ async def get_instances(session: Session, options: argparse.Namespace) -> int:
 
     async def page(top: int, token: str | None) -> tuple[list[InstanceStatus], str | None]:
         return await session.client.list_page(
-            created_time_from=options.created_after,
-            created_time_to=options.created_before,
-            runtime_status=statuses_of(options),
-            name=options.name,
-            instance_id_prefix=options.instance_id_prefix or "",
-            show_input=show_input and out.as_json,
-            top=top,
-            token=token,
+            show_input=show_input and out.as_json, top=top, token=token, **filters_of(options)
         )
 
     found, token = await paged(options, page)

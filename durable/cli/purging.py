@@ -5,21 +5,28 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from durable.cli.arguments import statuses_of
+from durable.cli.arguments import filters_of, statuses_of
 from durable.cli.errors import DONE, DeclinedError, InstanceNotFinishedError, UsageError
 from durable.cli.session import Account, Session, hub_not_found
 from durable.errors import ContainerMissing
 from durable.hub.hub import Hub
 from durable.settings import Settings
 
-_FILTERS = ("created_after", "created_before", "runtime_status")
+_FILTERS = (
+    "created_after",
+    "created_before",
+    "runtime_status",
+    "name",
+    "instance_id_prefix",
+    "tag",
+)
 
 
 async def purge_history(session: Session, options: argparse.Namespace) -> int:
     """Delete everything of one instance that has ended, or of all those that match."""
     if options.id is not None:
-        deleted = (await session.client.purge_instance_history(options.id)).instances_deleted
-        if not deleted:
+        result = await session.client.purge_instance_history(options.id, recurse=options.recursive)
+        if not result.instances_deleted:
             raise InstanceNotFinishedError(
                 f"instance {options.id!r} has not ended: terminate it first"
             )
@@ -27,9 +34,9 @@ async def purge_history(session: Session, options: argparse.Namespace) -> int:
         if not _is_filtered(options):
             _confirm(session, options, f"purge all ended instances of hub {session.hub.names.hub}")
         result = await session.client.purge_instance_history_by(
-            options.created_after, options.created_before, statuses_of(options)
+            **filters_of(options), recurse=options.recursive
         )
-        deleted = result.instances_deleted
+    deleted = result.instances_deleted
     plural = "" if deleted == 1 else "s"
     session.out.result(f"Purged {deleted} instance{plural}", {"instancesDeleted": deleted})
     return DONE

@@ -73,7 +73,11 @@ async def perform(options: argparse.Namespace, out: Output, opener: Opener, ask:
     action: Action = options.action
     async with opener(settings) as account:
         hub = await options.find_hub(account, settings)
-        client = DurableOrchestrationClient(hub, max_payload=settings.max_payload)
+        client = DurableOrchestrationClient(
+            hub,
+            max_payload=settings.max_payload,
+            default_version=settings.versioning.default_version,
+        )
         return await action(Session(settings, account, hub, client, out, ask), options)
 
 

@@ -67,8 +67,12 @@ def _print(out: Output, found: InstanceStatus, options: argparse.Namespace, now:
     out.line(out.paint(printable(found.instance_id), "bold"))
     out.row("name", printable(found.name))
     out.row("status", out.status(found.runtime_status), whole=True)
+    if found.waiting is not None:
+        out.row("waits for", printable(found.waiting), whole=True)
     for title, time in (("created", found.created_time), ("updated", found.last_updated_time)):
         out.row(title, f"{moment(time)} ({ago(time, now)})")
+    if found.scheduled_start_time is not None:
+        out.row("scheduled", moment(found.scheduled_start_time))
     if found.version is not None:
         out.row("version", printable(found.version))
     if found.parent_instance_id is not None:

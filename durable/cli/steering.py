@@ -18,6 +18,7 @@ async def start_new(session: Session, options: argparse.Namespace) -> int:
         options.input,
         options.version,
         if_exists=options.if_exists,
+        start_at=options.start_at,
         tags=dict(options.tag),
     )
     return _said(session, instance_id, f"Started {printable(options.function_name)} as")

@@ -2,13 +2,16 @@
 
 from durable.client.client import DurableOrchestrationClient, Links
 from durable.client.entities import CleanedEntities, EntityState
-from durable.client.starting import IfExists
-from durable.client.steering import PurgeHistoryResult
+from durable.client.filters import Filters
+from durable.client.purging import PurgeHistoryResult
+from durable.client.reusing import IdReusePolicy, IfExists
 
 __all__ = [
     "CleanedEntities",
     "DurableOrchestrationClient",
     "EntityState",
+    "Filters",
+    "IdReusePolicy",
     "IfExists",
     "Links",
     "PurgeHistoryResult",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from durable.codec import encode
@@ -20,17 +21,50 @@ class Access:
     """A hub, and how to ring there."""
 
     def __init__(
-        self, hub: Hub, ringer: Ringer, registry: Registry | None, max_payload: int
+        self,
+        hub: Hub,
+        ringer: Ringer,
+        registry: Registry | None,
+        max_payload: int,
+        default_version: str | None = None,
     ) -> None:
         self._hub = hub
         self._ringer = ringer
         self._registry = registry
         self._max_payload = max_payload
+        self._default_version = default_version
 
     @property
     def max_payload(self) -> int:
         """The longest input or event that is taken, in bytes of JSON."""
         return self._max_payload
+
+    def new_id(self) -> str:
+        """A random id."""
+        return self._hub.new_id(16)
+
+    def now(self) -> datetime:
+        """The storage service's time."""
+        return self._hub.storage.clock.now()
+
+    def check_orchestrator(self, name: str) -> None:
+        """Raises UnknownFunctionError if the app is known, and has no such orchestrator."""
+        if self._registry is not None:
+            self._registry.orchestrator(name)
+
+    async def wait_until(
+        self, condition: Callable[[], Awaitable[bool]], timeout: float, what: str
+    ) -> None:
+        """Ask `condition` ever less often, each second in the end, until it is true. Raises
+        TimeoutError, which names `what`, after `timeout` seconds."""
+        clock = self._hub.storage.clock
+        until, pause = clock.monotonic() + timeout, 0.02
+        while not await condition():
+            left = until - clock.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"{what}: no worker has carried it out within {timeout:g} s")
+            await clock.sleep(min(pause, left))
+            pause = min(pause * 1.5, 1.0)
 
     async def _head_or_none(self, instance_id: str) -> Head | None:
         return await repeat(self._hub, lambda: self._hub.instances.head(instance_id))

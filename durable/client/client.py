@@ -8,7 +8,7 @@ from durable.client import answers
 from durable.client.access import MAX_PAYLOAD
 from durable.client.entities import Entities
 from durable.client.looking import Looking
-from durable.client.steering import Steering
+from durable.client.purge_jobs import PurgeJobs
 from durable.errors import InvalidRequestError
 from durable.hub.hub import Hub
 from durable.hub.ringing import QueueRinger, Ringer
@@ -27,7 +27,7 @@ class Links(Protocol):
         ...
 
 
-class DurableOrchestrationClient(Steering, Looking, Entities):
+class DurableOrchestrationClient(PurgeJobs, Looking, Entities):
     """Start, watch and steer orchestrations and entities from outside.
 
     All operations are safe to repeat, and are repeated here where an answer was lost.
@@ -41,10 +41,12 @@ class DurableOrchestrationClient(Steering, Looking, Entities):
         registry: Registry | None = None,
         links: Links | None = None,
         max_payload: int = MAX_PAYLOAD,
+        default_version: str | None = None,
     ) -> None:
         """`registry` lets `start_new` and `signal_entity` refuse names that the app does not
-        have; `links` is needed for the methods that answer with management URLs."""
-        super().__init__(hub, ringer or QueueRinger(hub), registry, max_payload)
+        have; `links` is needed for the methods that answer with management URLs. Instances that
+        are started without a version get `default_version`."""
+        super().__init__(hub, ringer or QueueRinger(hub), registry, max_payload, default_version)
         self._links = links
 
     def create_http_management_payload(

@@ -36,6 +36,8 @@ class EntityState:
     state: str | None
     last_modified: datetime
     locked_by: str | None = None
+    waiting: str | None = None
+    """What it cannot go on without, as of instances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Entities(Access):
             text,
             head.time or head.created,
             head.lock.owner.instance_id if head.lock else None,
+            head.waits_for or None,
         )
 
     async def list_entities(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Unpack
 
-from durable.client.access import AT_ONCE, Access, utc
+from durable.client.access import AT_ONCE, Access
+from durable.client.filters import Filters, instance_filter
 from durable.errors import InstanceNotFoundError, InvalidRequestError
 from durable.hub.instances import PayloadGone
 from durable.hub.payloads import payloads_of
@@ -59,6 +61,8 @@ class Looking(Access):
             failure=head.failure,
             parent_instance_id=head.parent.instance_id if head.parent else None,
             tags=head.tags,
+            scheduled_start_time=head.start_at,
+            waiting=head.waits_for or None,
         )
 
     async def get_history(
@@ -83,27 +87,12 @@ class Looking(Access):
         return replace(event, **texts) if texts else event  # type: ignore[arg-type]
 
     async def list_instances(
-        self,
-        *,
-        created_time_from: datetime | None = None,
-        created_time_to: datetime | None = None,
-        runtime_status: Collection[OrchestrationRuntimeStatus] = (),
-        name: str | None = None,
-        instance_id_prefix: str = "",
-        show_input: bool = True,
+        self, *, show_input: bool = True, **filters: Unpack[Filters]
     ) -> AsyncIterator[InstanceStatus]:
         """All instances that match, newest first, read page by page as they are asked for."""
         token: str | None = None
         while True:
-            page, token = await self.list_page(
-                created_time_from=created_time_from,
-                created_time_to=created_time_to,
-                runtime_status=runtime_status,
-                name=name,
-                instance_id_prefix=instance_id_prefix,
-                show_input=show_input,
-                token=token,
-            )
+            page, token = await self.list_page(show_input=show_input, token=token, **filters)
             for status in page:
                 yield status
             if token is None:
@@ -112,28 +101,15 @@ class Looking(Access):
     async def list_page(
         self,
         *,
-        created_time_from: datetime | None = None,
-        created_time_to: datetime | None = None,
-        runtime_status: Collection[OrchestrationRuntimeStatus] = (),
-        name: str | None = None,
-        instance_id_prefix: str = "",
         show_input: bool = True,
         top: int = 100,
         token: str | None = None,
+        **filters: Unpack[Filters],
     ) -> tuple[list[InstanceStatus], str | None]:
         """At most `top` (1 to 1,000) instances that match, newest first, and the token of the
         next page. A page may hold fewer, or none, and still have a next one."""
-        if not 1 <= top <= 1000:
-            raise InvalidRequestError(f"top must be between 1 and 1000, not {top}")
-        rows, token = await self._hub.projection.page(
-            created_from=utc(created_time_from),
-            created_to=utc(created_time_to),
-            statuses=runtime_status,
-            name=name,
-            prefix=instance_id_prefix,
-            limit=top,
-            token=token,
-        )
+        wanted = instance_filter(**filters)
+        rows, token = await self._hub.projection.page(wanted, limit=_checked(top), token=token)
         limit = asyncio.Semaphore(AT_ONCE)
 
         async def one(row: Listed) -> InstanceStatus | None:
@@ -141,18 +117,55 @@ class Looking(Access):
                 head = await self._head_or_none(row.instance_id)
                 if head is None or head.incarnation != row.incarnation:
                     return None
-                if runtime_status and head.runtime_status not in runtime_status:
+                if wanted.statuses is not None and head.runtime_status not in wanted.statuses:
                     return None
                 return await self.get_status(row.instance_id, show_input=show_input)
 
         found = await asyncio.gather(*(one(row) for row in rows))
         return [status for status in found if status is not None], token
 
+    async def list_instance_ids(
+        self, *, top: int = 100, token: str | None = None, **filters: Unpack[Filters]
+    ) -> tuple[list[str], str | None]:
+        """As `list_page`, the ids alone. What is listed is read, and no instance by itself: it
+        may be a moment behind."""
+        wanted = instance_filter(**filters)
+        rows, token = await self._hub.projection.page(wanted, limit=_checked(top), token=token)
+        return [row.instance_id for row in rows], token
+
+    async def count_instances(self, **filters: Unpack[Filters]) -> int:
+        """How many instances match; as exact as `list_instance_ids`, and as long: a thousand
+        cost a request."""
+        return sum((await self.count_by_status(**filters)).values())
+
+    async def count_by_status(
+        self, **filters: Unpack[Filters]
+    ) -> dict[OrchestrationRuntimeStatus, int]:
+        """How many instances match in each status that any is in; see `count_instances`."""
+        return await self._hub.projection.count(instance_filter(**filters))
+
+    async def wait_for_start(
+        self, instance_id: str, timeout: timedelta | float | None = None
+    ) -> InstanceStatus:
+        """Wait until the instance is no longer Pending: its code has begun, or it has ended
+        before. Raises as `wait_for_completion`."""
+        return await self._wait(
+            instance_id, timeout, lambda head: head.status != OrchestrationRuntimeStatus.PENDING
+        )
+
     async def wait_for_completion(
         self, instance_id: str, timeout: timedelta | float | None = None
     ) -> InstanceStatus:
         """Wait until the instance has ended. Raises TimeoutError after `timeout` (seconds or a
         timedelta), InstanceNotFoundError if there is no such instance."""
+        return await self._wait(instance_id, timeout, lambda head: head.is_terminal)
+
+    async def _wait(
+        self,
+        instance_id: str,
+        timeout: timedelta | float | None,
+        is_so: Callable[[Head], bool],
+    ) -> InstanceStatus:
         clock = self._hub.storage.clock
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         until = None if seconds is None else clock.monotonic() + seconds
@@ -161,7 +174,7 @@ class Looking(Access):
             head = await self._head(instance_id)
             if head.status == PURGING:
                 raise InstanceNotFoundError(f"instance {instance_id!r} is being purged")
-            if head.is_terminal and (status := await self.get_status(instance_id)) is not None:
+            if is_so(head) and (status := await self.get_status(instance_id)) is not None:
                 return status
             left = pause if until is None else min(pause, until - clock.monotonic())
             if left <= 0:
@@ -170,3 +183,9 @@ class Looking(Access):
                 )
             await self._ringer.wait(instance_id, left)
             pause = min(pause * 1.5, 1.0)
+
+
+def _checked(top: int) -> int:
+    if not 1 <= top <= 1000:
+        raise InvalidRequestError(f"top must be between 1 and 1000, not {top}")
+    return top

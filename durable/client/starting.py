@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from datetime import datetime
 
+from durable.client.reusing import IdReusePolicy
 from durable.errors import InstanceExistsError, RowChanged, RowExists, RowMissing
 from durable.hub.hub import Hub
 from durable.hub.keys import listing_key
@@ -12,47 +13,58 @@ from durable.hub.payloads import Spill
 from durable.hub.purge import settled
 from durable.hub.ringing import Ringer, repeat
 from durable.hub.rows import PURGING, Head
+from durable.hub.timers import START
+from durable.model.events import Arrival, ExecutionTerminated
 from durable.model.instance import OrchestrationRuntimeStatus
 
 _PATIENCE = 50
-
-IfExists = Literal["replace", "skip", "error"]
+_TERMINATING = 30.0
+"""Seconds that an instance which is to be replaced gets to end."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """What is to be started; `text` is the input's JSON."""
+    """What is to be started; `text` is the input's JSON, `start_at` when it may begin."""
 
     name: str
     instance_id: str
     text: str | None
     version: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
-    if_exists: IfExists = "replace"
+    reuse: IdReusePolicy = field(default_factory=lambda: IdReusePolicy.of("replace"))
     chosen: bool = False
     """Whether the id is the caller's, so that there may well be such an instance."""
     trace: tuple[str, str] = ("", "")
+    start_at: datetime | None = None
 
 
 async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
     """Start it and return the instance id. Safe to repeat; raises InstanceExistsError."""
     instance_id, incarnation = request.instance_id, hub.new_id(8)
+    doomed = ""
     if request.chosen:
         known = await repeat(hub, lambda: hub.instances.head(instance_id))
-        if known is not None and _stays(known, request):
-            return await _meet(ringer, known, request)
+        if known is not None and known.status != PURGING:
+            if not request.reuse.replaces(known.runtime_status):
+                return await _meet(ringer, known, request)
+            doomed = known.incarnation
+            await _terminate(hub, ringer, known, incarnation)
     spill = Spill(incarnation, hub.new_id(8))
+    now = hub.storage.clock.now()
+    later = request.start_at is not None and request.start_at > now
     head = Head(
         instance_id=instance_id,
         name=request.name,
         incarnation=incarnation,
         execution_id=hub.new_id(16),
         status=OrchestrationRuntimeStatus.PENDING,
-        created=hub.storage.clock.now(),
+        created=now,
         version=request.version,
         input=spill.payload(request.text),
         tags=request.tags,
         trace=request.trace,
+        start_at=request.start_at,
+        next_timer=request.start_at if later else None,
     )
     # the row first: an instance that exists is always listed
     await repeat(hub, lambda: hub.projection.announce(head))
@@ -76,9 +88,16 @@ async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
                 await _withdraw(hub, head, spill, existing)
                 raise InstanceExistsError(f"instance {instance_id!r} is being purged; try again")
             await hub.storage.clock.sleep(0.2)
-        elif _stays(existing, request):
+        elif existing.incarnation != doomed and not request.reuse.replaces(existing.runtime_status):
             await _withdraw(hub, head, spill, existing)
             return await _meet(ringer, existing, request)
+        elif not existing.is_terminal:
+            doomed = existing.incarnation
+            try:
+                await _terminate(hub, ringer, existing, incarnation)
+            except InstanceExistsError:
+                await _withdraw(hub, head, spill, existing)
+                raise
         else:
             over = await settled(hub, existing, ringer)
             if over is not None:
@@ -86,14 +105,8 @@ async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
                 head = replace(head, stale=(*over.stale, stale))
 
 
-def _stays(existing: Head, request: StartRequest) -> bool:
-    return existing.status != PURGING and not (
-        existing.is_terminal and request.if_exists == "replace"
-    )
-
-
 async def _meet(ringer: Ringer, existing: Head, request: StartRequest) -> str:
-    if request.if_exists != "skip":
+    if not request.reuse.skips(existing.runtime_status):
         raise InstanceExistsError(
             f"an instance {request.instance_id!r} exists and is {existing.runtime_status}"
         )
@@ -102,8 +115,36 @@ async def _meet(ringer: Ringer, existing: Head, request: StartRequest) -> str:
     return request.instance_id
 
 
+async def _terminate(hub: Hub, ringer: Ringer, existing: Head, successor: str) -> None:
+    """End an unfinished instance that is to be replaced, and wait until it has. Raises
+    InstanceExistsError when no worker ends it in time."""
+    instance_id, incarnation = existing.instance_id, existing.incarnation
+    message, nonce = f"replaced|{successor}", hub.new_id(8)
+    event = ExecutionTerminated(message, "another instance was started in place of this one")
+    until = hub.storage.clock.monotonic() + _TERMINATING
+    head: Head | None = existing
+    if not existing.is_terminal:
+        await repeat(
+            hub,
+            lambda: hub.instances.deliver(
+                instance_id, incarnation, message, Arrival(event), nonce=nonce
+            ),
+        )
+        await ringer.ring(instance_id)
+    while head is not None and head.incarnation == incarnation and not head.is_terminal:
+        if hub.storage.clock.monotonic() >= until:
+            raise InstanceExistsError(
+                f"instance {instance_id!r} was told to end, and is {head.runtime_status} still; "
+                "try again"
+            )
+        await ringer.wait(instance_id, 0.1)
+        head = await repeat(hub, lambda: hub.instances.head(instance_id))
+
+
 async def _withdraw(hub: Hub, head: Head, spill: Spill, existing: Head) -> None:
     row = listing_key(head.created, head.instance_id)
     if row != listing_key(existing.created, existing.instance_id):
         await hub.projection.withdraw(row)
+    if head.far_start is not None:
+        await hub.timers.drop(head.instance_id, head.execution_id, START, head.far_start)
     await hub.instances.delete_rows(head.instance_id, [row.key for row in spill.rows])

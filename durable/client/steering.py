@@ -1,16 +1,15 @@
-"""Starts, steers and removes instances."""
+"""Starts and steers instances."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from durable.client.access import Access, utc
-from durable.client.starting import IfExists, StartRequest, start
+from durable.client.reusing import IdReusePolicy, IfExists
+from durable.client.starting import StartRequest, start
 from durable.errors import InstanceFinishedError, InvalidRequestError
-from durable.hub.purge import purge
 from durable.hub.rewind import rewind
 from durable.hub.ringing import repeat
 from durable.hub.rows import Head
@@ -25,13 +24,8 @@ from durable.model.events import (
 )
 from durable.model.functions import name_of
 from durable.model.instance import OrchestrationRuntimeStatus, check_instance_id
-
-
-@dataclass(frozen=True, slots=True)
-class PurgeHistoryResult:
-    """How many instances were deleted."""
-
-    instances_deleted: int
+from durable.model.tags import check_tags
+from durable.model.versioning import check_version
 
 
 class Steering(Access):
@@ -44,16 +38,25 @@ class Steering(Access):
         client_input: object = None,
         version: str | None = None,
         *,
-        if_exists: IfExists = "replace",
+        if_exists: IfExists | IdReusePolicy = "replace",
         tags: Mapping[str, str] | None = None,
+        start_at: datetime | timedelta | None = None,
         trace: tuple[str, str] = ("", ""),
     ) -> str:
         """Start an orchestration and return its instance id, a random one unless given.
 
         An unfinished instance of the same id raises InstanceExistsError, or is left as it is
-        with `if_exists="skip"`. A finished one is replaced, or with "error" or "skip" treated
-        like an unfinished one. `trace` is the traceparent and tracestate of the request that
-        this start belongs to. Returns once the start is stored and will be carried out.
+        with `if_exists="skip"`, or terminated and replaced with "terminate". A finished one is
+        replaced, or with "error" or "skip" treated like an unfinished one; an IdReusePolicy
+        says it for each status.
+
+        `start_at`, a time (a naive one is taken as UTC) or a duration from now, is when the
+        instance begins; until then it is Pending, takes events, and can be terminated. `tags`
+        are what lists can be filtered by, 50 at most and 4,000 characters together. `trace` is
+        the traceparent and tracestate of the request that this start belongs to.
+
+        Without `version` it gets the app's default one, and none with "". Returns once the start
+        is stored and will be carried out.
         """
         name = name_of(orchestration_function_name)
         if self._registry is not None:
@@ -62,13 +65,29 @@ class Steering(Access):
         instance_id = self._hub.new_id(16) if instance_id is None else instance_id
         check_instance_id(instance_id)
         text = self._payload(client_input, "the input")
-        return await start(
-            self._hub,
-            self._ringer,
-            StartRequest(
-                name, instance_id, text, version, dict(tags or {}), if_exists, chosen, trace
-            ),
+        request = StartRequest(
+            name,
+            instance_id,
+            text,
+            self._default_version if check_version(version) is None else version or None,
+            check_tags(tags),
+            IdReusePolicy.of(if_exists),
+            chosen,
+            trace,
+            self._moment(start_at),
         )
+        return await start(self._hub, self._ringer, request)
+
+    def _moment(self, start_at: datetime | timedelta | None) -> datetime | None:
+        try:
+            if isinstance(start_at, timedelta):
+                return self._hub.storage.clock.now() + start_at
+            moment = utc(start_at)
+            return moment.astimezone(UTC) if moment is not None else None
+        except (AttributeError, OverflowError) as error:
+            raise InvalidRequestError(
+                f"start_at is a datetime or a timedelta that there can be, not {start_at!r}"
+            ) from error
 
     async def raise_event(
         self, instance_id: str, event_name: str, event_data: object = None
@@ -145,40 +164,3 @@ class Steering(Access):
         target = self._hub.new_id(16) if restart_with_new_instance_id else instance_id
         request = StartRequest(head.name, target, text, head.version, head.tags)
         return await start(self._hub, self._ringer, request)
-
-    async def purge_instance_history(self, instance_id: str) -> PurgeHistoryResult:
-        """Delete everything of a finished instance; one that is not finished is left alone and
-        counts 0. Raises InstanceNotFoundError."""
-        head = await self._head(instance_id)
-        if not head.is_terminal:
-            return PurgeHistoryResult(0)
-        await purge(self._hub, head, self._ringer)
-        return PurgeHistoryResult(1)
-
-    async def purge_instance_history_by(
-        self,
-        created_time_from: datetime | None = None,
-        created_time_to: datetime | None = None,
-        runtime_status: Collection[OrchestrationRuntimeStatus] = (),
-    ) -> PurgeHistoryResult:
-        """Delete all finished instances that match."""
-        count, token = 0, None
-        while True:
-            rows, token = await self._hub.projection.page(
-                created_from=utc(created_time_from),
-                created_to=utc(created_time_to),
-                statuses=runtime_status,
-                token=token,
-            )
-            for row in rows:
-                head = await self._head_or_none(row.instance_id)
-                if (
-                    head is not None
-                    and head.is_terminal
-                    and head.incarnation == row.incarnation
-                    and (not runtime_status or head.runtime_status in runtime_status)
-                ):
-                    await purge(self._hub, head, self._ringer)
-                    count += 1
-            if token is None:
-                return PurgeHistoryResult(count)

@@ -5,6 +5,7 @@ outside the package: for `import azure.durable_functions` see `durable.compat.ac
 """
 
 from durable.compat.faces import activity_face, client_face, entity_face, orchestrator_face
+from durable.exporting import HistoryWriter
 from durable.functions import styles
 
 
@@ -15,3 +16,10 @@ def register() -> None:
         styles.ACTIVITY_FACES.append(activity_face)
         styles.ENTITY_FACES.append(entity_face)
         styles.CLIENT_FACES.append(client_face)
+        styles.WRITER_FACES.append(_writer_face)
+
+
+def _writer_face(writer: object) -> HistoryWriter | None:
+    from durable.compat.v2.history_export import writer_face
+
+    return writer_face(writer)

@@ -3,6 +3,7 @@
 | function                                 | style                                  |
 | ---------------------------------------- | -------------------------------------- |
 | `async def`, one argument                | native                                 |
+| an entity of one `durable.EntityContext` | native                                 |
 | generator or plain function, one argument| 1.x                                    |
 | two arguments, `(context, input)`        | 2.x                                    |
 | a class, for entities                    | 2.x: operations are methods            |
@@ -22,6 +23,7 @@ from typing import Any
 
 from durable.codec import annotation_of, decode
 from durable.compat.reading import input_annotation, lenient
+from durable.engine.entities import EntityContext as NativeEntityContext
 from durable.model.functions import Face, UserFunction
 
 
@@ -87,11 +89,18 @@ def entity_face(function: Any) -> UserFunction | None:
         return _class_entity(function)
     if len(positional(function)) >= 2:
         return _two_argument_entity(function)
-    if inspect.iscoroutinefunction(function):
+    if inspect.iscoroutinefunction(function) or _wants_native_entity(function):
         return None
     from durable.compat.v1.entities import entity_of
 
     return entity_of(function)
+
+
+def _wants_native_entity(function: UserFunction) -> bool:
+    """Whether its parameter is annotated as the native context."""
+    return any(
+        annotation_of(function, each.name) is NativeEntityContext for each in positional(function)
+    )
 
 
 def _class_entity(kind: type[Any]) -> UserFunction:

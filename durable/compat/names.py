@@ -51,6 +51,23 @@ _ENTITIES = (
     "EntityOperationFailedException"
 )
 _METADATA = f"{_V2}.values: EntityMetadata"
+_SCHEDULED = (
+    f"{_V2}.scheduled: AsyncScheduleClient AsyncScheduledTaskClient ScheduleClient "
+    "ScheduleClientValidationError ScheduleCreationOptions ScheduleDescription ScheduleError "
+    "ScheduleInvalidTransitionError ScheduleNotFoundError ScheduleQuery ScheduleStatus "
+    "ScheduledTaskClient ScheduleUpdateOptions"
+)
+_EXPORT = (
+    f"{_V2}.history_export: AsyncExportHistoryClient AsyncExportHistoryJobClient "
+    "ExportHistoryClient ExportHistoryJobClient"
+)
+_EXPORT_MODELS = (
+    f"{_V2}.history_export_models: ENTITY_NAME ORCHESTRATOR_NAME ExportCheckpoint "
+    "ExportDestination ExportFailure ExportFilter ExportFormat ExportFormatKind "
+    "ExportJobConfiguration ExportJobCreationOptions ExportJobDescription ExportJobError "
+    "ExportJobInvalidTransitionError ExportJobNotFoundError ExportJobQuery ExportJobStatus "
+    "ExportMode HistoryWriter orchestrator_instance_id_for"
+)
 
 MODULES: dict[str, tuple[str, ...]] = {
     "azure.durable_functions": (
@@ -143,7 +160,10 @@ MODULES: dict[str, tuple[str, ...]] = {
         f"azure.durable_functions.models.actions.{action}": (f"{_V1}.actions: {action}",)
         for action in _ACTIONS.split()
     },
-    "durabletask": (f"{_V2}.worker: {_WORKER}",),
+    "durabletask": (
+        f"{_V2}.worker: {_WORKER}",
+        f"{_V2}.grpc: GrpcChannelOptions GrpcRetryPolicyOptions",
+    ),
     "durabletask.task": (
         f"{_V2}.task: *",
         f"{_V2}.context: OrchestrationContext",
@@ -170,6 +190,21 @@ MODULES: dict[str, tuple[str, ...]] = {
         f"{_V2}.grpc: GrpcChannelOptions GrpcClientResiliencyOptions GrpcRetryPolicyOptions "
         "GrpcWorkerResiliencyOptions",
     ),
+    "durabletask.scheduled": (_SCHEDULED,),
+    **{
+        f"durabletask.scheduled.{module}": (_SCHEDULED,)
+        for module in ("client", "exceptions", "models", "schedule_status")
+    },
+    "durabletask.extensions": (),
+    "durabletask.extensions.history_export": (_EXPORT, _EXPORT_MODELS),
+    "durabletask.extensions.history_export.client": (_EXPORT,),
+    "durabletask.extensions.history_export.azure_blob": (
+        f"{_V2}.azure_blob: AzureBlobHistoryExportWriter AzureBlobHistoryExportWriterOptions",
+    ),
+    **{
+        f"durabletask.extensions.history_export.{module}": (_EXPORT_MODELS,)
+        for module in ("exceptions", "models", "writer")
+    },
     "durabletask.internal": (),
     "durabletask.internal.grpc_interceptor": (_INTERCEPTORS,),
 }

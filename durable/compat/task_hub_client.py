@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from durable.client import DurableOrchestrationClient, EntityState
+from durable.client import DurableOrchestrationClient, EntityState, IdReusePolicy
 from durable.compat.addresses import place_at, place_of
 from durable.compat.v2.entities import EntityInstanceId
 from durable.compat.v2.values import (
@@ -22,7 +22,6 @@ from durable.compat.v2.values import (
 )
 from durable.errors import InstanceFinishedError, InstanceNotFoundError
 from durable.model.entities import EntityId
-from durable.model.events import SubOrchestrationInstanceCreated
 
 
 class AsyncTaskHubGrpcClient:
@@ -68,8 +67,11 @@ class AsyncTaskHubGrpcClient:
         version: str | None = None,
     ) -> str:
         """Start an orchestration, at `start_at` at the earliest, and return its id. A finished
-        instance of that id is replaced."""
+        instance of that id is replaced, or what `reuse_id_policy` says: an object with
+        `replaceableStatus`, or a `durable.IdReusePolicy`."""
         later: dict[str, Any] = {} if start_at is None else {"start_at": start_at}
+        if reuse_id_policy is not None:
+            later["if_exists"] = _reuse(reuse_id_policy)
         return await self.native_client.start_new(
             orchestrator,
             instance_id or None,
@@ -106,22 +108,17 @@ class AsyncTaskHubGrpcClient:
         page_size: int | None = None,
         continuation_token: str | None = None,
     ) -> Page[str]:
-        """A page of the ids of instances in those states (terminal ones unless given) that were
-        last updated in that time."""
-        wanted = runtime_status or _TERMINAL
-        found, token = await self.native_client.list_page(
-            runtime_status=_native(wanted),
-            show_input=False,
+        """A page of the ids of instances in those states (terminal ones unless given) that ended
+        in that time, newest first."""
+        until = _aware(completed_time_to)
+        ids, token = await self.native_client.list_instance_ids(
+            runtime_status=_native(runtime_status or _TERMINAL),
+            completed_time_from=_aware(completed_time_from),
+            # here the end of the time does not belong to it
+            completed_time_to=until and until - timedelta(microseconds=1),
             top=page_size or 100,
             token=continuation_token,
         )
-        since, until = _aware(completed_time_from), _aware(completed_time_to)
-        ids = [
-            status.instance_id
-            for status in found
-            if (since is None or status.last_updated_time >= since)
-            and (until is None or status.last_updated_time <= until)
-        ]
         return Page(ids, token)
 
     async def get_all_orchestration_states(
@@ -148,16 +145,11 @@ class AsyncTaskHubGrpcClient:
     ) -> OrchestrationState | None:
         """The instance once its code has run; None if there is none. TimeoutError after `timeout`
         seconds."""
-        clock = self.native_client._hub.storage.clock
-        until, pause = clock.monotonic() + timeout, 0.05
-        while True:
-            state = await self.get_orchestration_state(instance_id, fetch_payloads=fetch_payloads)
-            if state is None or state.runtime_status is not OrchestrationStatus.PENDING:
-                return state
-            if (left := until - clock.monotonic()) <= 0:
-                raise TimeoutError("Timed-out waiting for the orchestration to start")
-            await clock.sleep(min(pause, left))
-            pause = min(pause * 1.5, 1.0)
+        try:
+            await self.native_client.wait_for_start(instance_id, timeout)
+        except InstanceNotFoundError:
+            return None
+        return await self.get_orchestration_state(instance_id, fetch_payloads=fetch_payloads)
 
     async def wait_for_orchestration_completion(
         self, instance_id: str, *, fetch_payloads: bool = True, timeout: float = 60
@@ -211,22 +203,13 @@ class AsyncTaskHubGrpcClient:
     async def purge_orchestration(
         self, instance_id: str, recursive: bool = True
     ) -> PurgeInstancesResult:
-        """Delete everything of a finished instance, and with `recursive` of the
-        sub-orchestrations of its last generation."""
-        return PurgeInstancesResult(await self._purge(instance_id, recursive), True)
-
-    async def _purge(self, instance_id: str, recursive: bool) -> int:
+        """Delete everything of a finished instance, and with `recursive` of its
+        sub-orchestrations."""
         try:
-            events = await self.native_client.get_history(instance_id) if recursive else []
-            result = await self.native_client.purge_instance_history(instance_id)
+            result = await self.native_client.purge_instance_history(instance_id, recurse=recursive)
         except InstanceNotFoundError:
-            return 0
-        count = result.instances_deleted
-        if count:
-            for _, event in events:
-                if isinstance(event, SubOrchestrationInstanceCreated):
-                    count += await self._purge(event.instance_id, recursive)
-        return count
+            return PurgeInstancesResult(0, True)
+        return PurgeInstancesResult(result.instances_deleted, result.is_complete)
 
     async def purge_orchestrations_by(
         self,
@@ -236,11 +219,15 @@ class AsyncTaskHubGrpcClient:
         recursive: bool = False,
         timeout: timedelta | None = None,
     ) -> PurgeInstancesResult:
-        """Delete all finished instances that match."""
+        """Delete all finished instances that match, as many as there is time for."""
         result = await self.native_client.purge_instance_history_by(
-            created_time_from, created_time_to, _native(runtime_status or ())
+            created_time_from=created_time_from,
+            created_time_to=created_time_to,
+            runtime_status=_native(runtime_status or ()),
+            recurse=recursive,
+            timeout=timeout,
         )
-        return PurgeInstancesResult(result.instances_deleted, True)
+        return PurgeInstancesResult(result.instances_deleted, result.is_complete)
 
     # ---- entities ----
 
@@ -304,6 +291,13 @@ _TERMINAL = (
 
 def _native(statuses: Sequence[OrchestrationStatus]) -> list[Any]:
     return [native for status in statuses for native in status.native]
+
+
+def _reuse(policy: Any) -> Any:
+    replaceable = getattr(policy, "replaceableStatus", None)
+    if replaceable is None:
+        return policy
+    return IdReusePolicy(_native([OrchestrationStatus(each) for each in replaceable]))
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -35,6 +35,8 @@ from durable.model.functions import name_of, user_function
 from durable.model.http import DurableHttpResponse, TokenSource
 from durable.model.instance import check_instance_id
 from durable.model.retry import RetryPolicy
+from durable.model.tags import check_tags
+from durable.model.versioning import check_version
 
 R = TypeVar("R")
 
@@ -180,16 +182,21 @@ class DurableOrchestrationContext(EntityCalls):
         expected_type: Any = None,
         *,
         retry: RetryPolicy | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> DurableTask[Any]:
         """Run another orchestrator as an instance of its own and await its output.
 
-        Without `instance_id` the child's id derives from this execution and the task. A child
-        that fails or is terminated fails the task with SubOrchestrationFailedError.
+        Without `instance_id` the child's id derives from this execution and the task, and
+        without `version` it gets the default one ("" is none); `tags` are its own, and nothing
+        of its parent's. A child that fails or is terminated fails the task with
+        SubOrchestrationFailedError.
         """
         decider, orchestrator, payload = self._decider, name_of(name), encode(input_)
         self._refuse_in_section("start a sub-orchestration")
         if instance_id is not None:
             check_instance_id(instance_id)
+        check_version(version)
+        marks = tuple(check_tags(tags).items())
         expected = expected_type if expected_type is not None else _result_type(name)
 
         def attempt(number: int) -> DurableTask[Any]:
@@ -198,7 +205,9 @@ class DurableOrchestrationContext(EntityCalls):
             child = instance_id or f"{decider.execution_id}:{task_id:04x}"
             decider.track(task_id, orchestrator, task)
             decider.decide(
-                SubOrchestrationInstanceCreated(task_id, orchestrator, child, payload, version)
+                SubOrchestrationInstanceCreated(
+                    task_id, orchestrator, child, payload, version, marks
+                )
             )
             return task
 
@@ -308,10 +317,14 @@ class DurableOrchestrationContext(EntityCalls):
         """As `when_any`."""
         return when_any(tasks)
 
-    def continue_as_new(self, input_: object = None) -> None:
-        """Begin again with a new input and an empty history once this function returns. Events
-        that nobody awaited yet are carried over; other open tasks are abandoned."""
-        self._decider.continuing = ContinueAsNew(encode(input_), self._decider.version)
+    def continue_as_new(self, input_: object = None, *, new_version: str | None = None) -> None:
+        """Begin again with a new input and an empty history once this function returns, as
+        `new_version` if given ("" for none). Events that nobody awaited yet are carried over;
+        other open tasks are abandoned."""
+        version = self._decider.version
+        if new_version is not None:
+            version = check_version(new_version) or None
+        self._decider.continuing = ContinueAsNew(encode(input_), version)
 
     def _with_retry(
         self, attempt: Callable[[int], DurableTask[Any]], retry: RetryPolicy | None

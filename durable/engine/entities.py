@@ -32,6 +32,7 @@ from durable.model.events import (
 from durable.model.failure import FailureDetails
 from durable.model.functions import name_of
 from durable.model.instance import OrchestrationRuntimeStatus, check_instance_id
+from durable.model.versioning import check_version
 
 MOST_ROWS = 90
 """Inbox rows that a turn takes at most: they are deleted in its transaction."""
@@ -129,8 +130,10 @@ class EntityContext:
         version: str | None = None,
     ) -> str:
         """Start an orchestration once the operation is stored, and answer its instance id, which
-        is a new one unless given. An unfinished instance of that id is left as it is."""
+        is a new one unless given. An unfinished instance of that id is left as it is. Without
+        `version` it gets the default one ("" is none)."""
         name = name_of(orchestrator)
+        check_version(version)
         child = check_instance_id(instance_id or self._name_child())
         payload = encode(input_) if input_ is not None else None
         self.sent.append(SubOrchestrationInstanceCreated(-1, name, child, payload, version))

@@ -55,6 +55,7 @@ from durable.model.events import (
     TimerFired,
     Turn,
 )
+from durable.model.failure import FailureDetails
 from durable.model.functions import OrchestratorDefinition
 from durable.model.instance import OrchestrationRuntimeStatus, Parent
 
@@ -101,6 +102,7 @@ class Execution:
         self._accepted: list[Incoming] = []
         self._history: list[Turn] = []
         self._dropped: list[OutboxItem] = []
+        self._refusal: FailureDetails | None = None
         self._decider = Decider(definition, instance_id, parent, DurableOrchestrationContext)
 
     @classmethod
@@ -142,6 +144,31 @@ class Execution:
         execution._history = list(history)
         return execution
 
+    @classmethod
+    def refused(
+        cls,
+        definition: OrchestratorDefinition,
+        instance_id: str,
+        start: ExecutionStarted,
+        parent: Parent | None,
+        history: Sequence[Turn],
+        failure: FailureDetails,
+        custom_status: str | None = None,
+    ) -> Execution:
+        """As `replay`, of an execution whose code is not to be run: the next turn ends it with
+        `failure`. One that failed, and is to be rewound, fails again."""
+        execution = cls(definition, instance_id, start, parent)
+        for turn in effective(history):
+            for event in execution._counted(turn):
+                execution._note(event, turn.time, turn.sequence)
+        last = history[-1].events if history else ()
+        if last and isinstance(last[-1], ExecutionCompleted):
+            execution._history = list(history)
+        execution._refusal = failure
+        execution._decider.ending = ExecutionCompleted(failure=failure)
+        execution._decider.custom_status = custom_status
+        return execution
+
     @property
     def has_failed(self) -> bool:
         """Whether history has it that it failed: only `rewound` leads on from there."""
@@ -152,6 +179,10 @@ class Execution:
         what is open then. Inside a section whose entity locks are gone nothing is undone, and
         it fails as before. Raises NonDeterminismError where the code does not fit."""
         time = max(now, self.time) if self.time else now
+        if self._refusal is not None:
+            self._turn_time = time
+            self._accepted.append(nothing_undone(self._history, request))
+            return self
         complete = plan(self, self._history, request)
         execution = self._with(complete, time)
         if execution.locks:
@@ -214,14 +245,18 @@ class Execution:
 
     # ---- folding ----
 
-    def _replay_turn(self, turn: Turn) -> None:
+    def _counted(self, turn: Turn) -> tuple[Event, ...]:
+        """Go past a turn, and answer its events of this execution."""
         # a turn that continued as new ends one execution and begins the next
         ends = bool(turn.closing) and turn.execution_id == self.execution_id
         self.time, self.sequence = turn.time, turn.sequence + 1
         self.is_open = turn.open and not ends
         self._seen.update(turn.seen)
+        return turn.closing if ends else turn.events
+
+    def _replay_turn(self, turn: Turn) -> None:
         decider, last = self._decider, None
-        for event in turn.closing if ends else turn.events:
+        for event in self._counted(turn):
             last = event
             if isinstance(event, INCOMING):
                 self._note(event, turn.time, turn.sequence)
@@ -285,16 +320,22 @@ class Execution:
         self.take(arrivals, now=now)
         return self.commit(nonce=nonce, more=more)
 
-    def take(self, arrivals: Sequence[Arrival], *, now: datetime) -> None:
+    def take(self, arrivals: Sequence[Arrival], *, now: datetime, scheduled: bool = False) -> None:
         """Feed what arrived to the code; may be called again before `commit`.
 
         Arrivals that are stale or repeated leave no trace. `now` is the storage service's time;
-        an earlier one than the last turn's counts as that.
+        an earlier one than the last turn's counts as that. What came before a `scheduled` start
+        may have suspended it: then its code does not begin.
         """
         if self._turn_time is None:
             self._turn_time = max(now, self.time) if self.time else now
             if self.time is None:
+                if scheduled:
+                    self._take_in([a for a in arrivals if isinstance(a.event, _STEERING)])
                 self._feed(self.start)
+        self._take_in(arrivals)
+
+    def _take_in(self, arrivals: Sequence[Arrival]) -> None:
         for arrival in arrivals:
             event = self._accept(arrival)
             if event is not None:
@@ -498,6 +539,7 @@ class Execution:
         )
 
 
+_STEERING = ExecutionSuspended | ExecutionResumed
 _ANSWERS: dict[type[Scheduling], tuple[type[Completion], ...]] = {
     TaskScheduled: (TaskCompleted, TaskFailed),
     TimerCreated: (TimerFired,),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from durable.exporting import HistoryWriter
 from durable.model.functions import Face, UserFunction
 
 A = TypeVar("A")
@@ -25,6 +26,9 @@ ENTITY_FACES: list[Callable[[Any], UserFunction | None]] = []
 CLIENT_FACES: list[Callable[[UserFunction, str], Callable[[Any], object] | None]] = []
 """Asked with the function and the client's parameter; they answer what makes the object to pass
 from the native client."""
+
+WRITER_FACES: list[Callable[[object], HistoryWriter | None]] = []
+"""Asked with what history export is to write by; they answer a native writer around it."""
 
 
 def first(answers: Iterable[A | None]) -> A | None:

@@ -32,15 +32,16 @@ _METHODS = ("GET", "POST", "DELETE")
 def own_functions(
     durable: DurableApp, settings: Settings, *, has_clients: bool
 ) -> list[FunctionBuilder]:
-    """With an orchestrator or entity that work is taken for: a function for each control queue;
-    with an activity (durable HTTP's with an orchestrator): one for each; with any of them: the
-    sweeper. With those or a durable client: the management API. ConfigurationError."""
+    """With an orchestrator, activity or entity that work is taken for: a function for each such
+    activity (durable HTTP's with an orchestrator) and control queue, and the sweeper; no control
+    queue where filters leave all instances to others. With those or a durable client: the
+    management API. ConfigurationError."""
     functions = func.FunctionApp()
     registry = durable.taken(settings)
-    if registry.orchestrators or registry.entities:
-        for number in range(settings.control_queues):
-            _add_control(functions, durable, settings, number)
     if registry.orchestrators or registry.activities or registry.entities:
+        if registry.orchestrators or registry.entities or registry is durable.registry:
+            for number in range(settings.control_queues):
+                _add_control(functions, durable, settings, number)
         for activity in registry.activities:
             _add_activity(functions, durable, settings, activity)
         if registry.orchestrators:

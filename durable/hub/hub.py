@@ -13,6 +13,7 @@ from durable.errors import ConfigurationError, HubInUseError, RowExists, RowMiss
 from durable.hub.instances import Instances
 from durable.hub.keys import HubNames
 from durable.hub.projection import Projection
+from durable.hub.timers import TimerIndex
 from durable.ports import Delete, Insert, Storage, Value, Where
 
 _META = "hub"
@@ -48,6 +49,7 @@ class Hub:
         self.names = HubNames(name, control_queues)
         self.instances = Instances(storage, self.names)
         self.projection = Projection(storage, self.names, self.instances)
+        self.timers = TimerIndex(storage, self.names)
 
     async def create(self, *, app: str | None, activities: tuple[str, ...] = ()) -> None:
         """Create what is missing, and claim the hub for `app` (None claims nothing).

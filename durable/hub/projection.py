@@ -6,20 +6,22 @@ and writes by the row's etag, so that an older view can never replace a newer on
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from durable.errors import RowChanged, RowExists, RowMissing
+from durable.hub.filters import COMPARISONS, InstanceFilter, tag_columns
 from durable.hub.instances import Instances
-from durable.hub.keys import HubNames, listing_key, newest_first_bound
+from durable.hub.keys import HubNames, listing_key
 from durable.hub.rows import FORMAT, PURGING, Head
 from durable.model.instance import OrchestrationRuntimeStatus
-from durable.ports import Delete, Insert, Page, Replace, Row, Storage, Value, Where
+from durable.ports import Condition, Delete, Insert, Page, Replace, Row, Storage, Value, Where
 
 PARTITION = "i"
 ENTITIES = "e"
+_ANY = InstanceFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class Projection:
         """Write the row of a new incarnation, before its head."""
         key = listing_key(head.created, head.instance_id)
         try:
-            await self._tables.transact(self._table, _partition(key), [Insert(key, _values(head))])
+            values = {**_values(head), "settled": False}
+            await self._tables.transact(self._table, _partition(key), [Insert(key, values)])
         except RowExists:
             return
 
@@ -93,35 +96,38 @@ class Projection:
 
     async def page(
         self,
+        wanted: InstanceFilter = _ANY,
         *,
-        created_from: datetime | None = None,
-        created_to: datetime | None = None,
-        statuses: Collection[OrchestrationRuntimeStatus] = (),
-        name: str | None = None,
-        prefix: str = "",
         settled: bool | None = None,
         limit: int = 100,
         token: str | None = None,
     ) -> tuple[list[Listed], str | None]:
-        """Up to `limit` (1 to 1,000) rows that match all filters, newest first, and the token of
-        the next page. Times are inclusive."""
-        where = [Where("PartitionKey", "eq", PARTITION)]
-        if created_to is not None:
-            where.append(Where("RowKey", "ge", newest_first_bound(created_to)))
-        if created_from is not None:
-            where.append(Where("RowKey", "le", newest_first_bound(created_from) + "~"))
-        if name is not None:
-            where.append(Where("name", "eq", name))
+        """Up to `limit` (1 to 1,000) rows that match, newest first, and the token of the next
+        page. A page may hold fewer, or none, and still have a next one."""
+        if wanted.is_void:
+            return [], None
+        where: list[Condition] = [Where("PartitionKey", "eq", PARTITION)]
         if settled is not None:
             where.append(Where("settled", "eq", settled))
-        if prefix:
-            where.append(Where("instance", "ge", prefix))
-            where.append(Where("instance", "lt", prefix + "\U0010ffff"))
-        if len(statuses) == 1:
-            where.append(Where("status", "eq", str(*statuses)))
+        where += wanted.conditions(COMPARISONS - len(where))
         page: Page = await self._tables.query(self._table, where, limit=limit, token=token)
-        rows = [_listed(row) for row in page.rows]
-        return [row for row in rows if not statuses or row.status in statuses], page.next
+        return [_listed(row) for row in page.rows if wanted.matches(row)], page.next
+
+    async def count(self, wanted: InstanceFilter = _ANY) -> dict[OrchestrationRuntimeStatus, int]:
+        """How many rows match, by status; a thousand of them cost a request."""
+        found: Counter[OrchestrationRuntimeStatus] = Counter()
+        token: str | None = None
+        where = [Where("PartitionKey", "eq", PARTITION), *wanted.conditions(COMPARISONS - 1)]
+        while not wanted.is_void:
+            page: Page = await self._tables.query(
+                self._table, where, token=token, columns=wanted.columns
+            )
+            for row in page.rows:
+                if wanted.matches(row):
+                    found[OrchestrationRuntimeStatus(str(row.values["status"]))] += 1
+            if (token := page.next) is None:
+                break
+        return dict(found)
 
     async def entities(
         self,
@@ -159,6 +165,7 @@ def _values(head: Head) -> dict[str, Value]:
         "created": head.created,
         "updated": head.time or head.created,
         "settled": is_settled(head),
+        **tag_columns(head.tags),
     }
 
 
@@ -166,11 +173,12 @@ def is_settled(head: Head) -> bool:
     """Whether nobody has to do anything for the instance until something arrives."""
     return not (
         head.holdings
-        or head.sequence == 0
+        or (head.sequence == 0 and head.far_start is None)
         or head.ready
         or head.waiting_since
         or head.stale
         or head.lock
+        or head.waits_for
         or head.status in (PURGING, OrchestrationRuntimeStatus.STUCK)
     )
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
 from typing import Protocol, TypeVar
 
-from durable.errors import AmbiguousAnswer, Throttled
+from durable.errors import AmbiguousAnswer, StorageError, Throttled
 from durable.hub.hub import Hub
 from durable.hub.messages import Doorbell
 from durable.hub.payloads import Spill
 from durable.hub.rows import Head
+from durable.hub.timers import START
+
+SOON = timedelta(seconds=3)
 
 T = TypeVar("T")
 
@@ -44,7 +49,9 @@ class QueueRinger:
         await repeat(self._hub, lambda: self._hub.storage.queues.send(queue, body))
 
     async def start(self, head: Head, spill: Spill, over: Head | None) -> Head:
-        """Write the head, then ring."""
+        """Write the head, then ring; what is to begin later is rung for then."""
+        if head.next_timer is not None:
+            return await start_later(self._hub, self, head, spill, over)
         created = await self._hub.instances.create(head, spill, over=over)
         await self.ring(head.instance_id)
         return created
@@ -52,6 +59,30 @@ class QueueRinger:
     async def wait(self, instance_id: str, seconds: float) -> None:
         """Sleep."""
         await self._hub.storage.clock.sleep(seconds)
+
+
+async def start_later(
+    hub: Hub, ringer: Ringer, head: Head, spill: Spill, over: Head | None
+) -> Head:
+    """Write the head of an instance that begins at its `next_timer`. What rings for it then is
+    there first, so that nobody has to see to it before."""
+    due, now = head.next_timer, hub.storage.clock.now()
+    assert due is not None
+    if head.far_start is not None:
+        await hub.timers.add(head.instance_id, head.execution_id, START, due)
+    else:
+        queue = hub.names.control_queue(head.instance_id)
+        delay = max(0.0, (due - now).total_seconds())
+        await hub.storage.queues.send(queue, Doorbell(head.instance_id).encode(), delay=delay)
+    created = await hub.instances.create(head, spill, over=over)
+    if over is not None or due - hub.storage.clock.now() <= SOON:
+        # the one before has left rows; or the doorbell may have come before the head
+        await ringer.ring(head.instance_id)
+    elif head.far_start is not None:
+        # the audit would do it
+        with suppress(StorageError):
+            await hub.projection.settle(created)
+    return created
 
 
 async def repeat(hub: Hub, call: Callable[[], Awaitable[T]], *, attempts: int = 6) -> T:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from durable.engine.execution import NEAR
 from durable.model.commit import OutboxItem
 from durable.model.entities import Lock
 from durable.model.events import (
@@ -82,7 +83,9 @@ class Head:
     tasks that have not ended (see `encode_ids`). `stale` are earlier incarnations to
     delete, each with the key of its row in the projection. `failure` is why the instance
     failed, or is Stuck, and `suspect` the activity that ends processes, where it is known.
-    `trace` is the traceparent and tracestate of who started it.
+    `trace` is the traceparent and tracestate of who started it. `start_at` is when it was to
+    begin, where that was asked for; until then `next_timer` is that too. `waits_for` is what no
+    worker that looked at it had, "" where nothing is missing.
 
     An entity's head is the same row: its `input` is the state, `base` the first turn that is
     still stored, and `lock` says which orchestration has it to itself.
@@ -118,6 +121,14 @@ class Head:
     suspect: int | None = None
     trace: tuple[str, str] = ("", "")
     lock: Lock | None = None
+    start_at: datetime | None = None
+    waits_for: str = ""
+
+    @property
+    def far_start(self) -> datetime | None:
+        """When it was to begin, where a row of the timer index rings for that."""
+        far = self.start_at is not None and self.start_at - self.created > NEAR
+        return self.start_at if far else None
 
     @property
     def is_terminal(self) -> bool:
@@ -145,6 +156,7 @@ class Head:
             "parent": _json(self.parent.to_dict()) if self.parent else "",
             "trace": _json(self.trace) if any(self.trace) else "",
             **({"born": self.born} if self.born else {}),
+            **({"start_at": self.start_at} if self.start_at else {}),
             **payload_columns("input", self.input),
             **payload_columns("output", self.output),
             **payload_columns("custom", self.custom_status),
@@ -170,6 +182,7 @@ class Head:
             "stale": _json(self.stale),
             "suspect": -1 if self.suspect is None else self.suspect,
             "lock": _json(self.lock.to_dict()) if self.lock else "",
+            "needs": self.waits_for,
         }
         if self.time is not None:
             values["time"] = self.time.isoformat()
@@ -200,6 +213,7 @@ class Head:
             failure=_failure(values["failure"]),
             parent=Parent.from_dict(json.loads(values["parent"])) if values["parent"] else None,
             born=values.get("born"),
+            start_at=values.get("start_at"),
             again=values["again"],
             tags=json.loads(values["tags"]),
             holdings=tuple(Holding.from_list(item) for item in json.loads(values["held"])),
@@ -211,6 +225,7 @@ class Head:
             trace=tuple(json.loads(values.get("trace") or '["",""]')),
             lock=Lock.from_dict(json.loads(values["lock"])) if values.get("lock") else None,
             stale=tuple((incarnation, row) for incarnation, row in json.loads(values["stale"])),
+            waits_for=values.get("needs", ""),
         )
 
     def with_etag(self, etag: str) -> Head:

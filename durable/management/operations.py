@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import azure.functions as func
 
+from durable.client import Filters
 from durable.codec import encode
 from durable.errors import InstanceNotFoundError, InvalidInstanceIdError, InvalidRequestError
 from durable.management.answers import answer, refusal
 from durable.management.history import history_json
 from durable.management.json_text import array_of
-from durable.management.parameters import CONTINUATION, json_body, page_token, period, trace_of
+from durable.management.parameters import (
+    CONTINUATION,
+    Query,
+    json_body,
+    page_token,
+    period,
+    trace_of,
+)
 from durable.management.routes import Call
 from durable.management.status import status_json
 from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus, check_instance_id
 
 LONGEST_WAIT = 230.0
 """Seconds after which Azure's load balancer gives up on a response."""
+
+FILTERS = (
+    "instanceIdPrefix",
+    "createdTimeFrom",
+    "createdTimeTo",
+    "completedTimeFrom",
+    "completedTimeTo",
+    "runtimeStatus",
+    "name",
+    "tag",
+)
+"""What tells instances apart."""
 
 _LONGEST_VERSION = 200
 _FLAGS = {
@@ -41,7 +61,12 @@ async def start(call: Call) -> func.HttpResponse:
         check_instance_id(wanted)
     value = json_body(call.request, call.client.max_payload)
     instance_id = await call.client.start_new(
-        call.values["name"], wanted, value, version, trace=trace_of(call.request)
+        call.values["name"],
+        wanted,
+        value,
+        version,
+        start_at=query.moment("startAt"),
+        trace=trace_of(call.request),
     )
     if timeout:
         try:
@@ -91,28 +116,44 @@ async def status(call: Call) -> func.HttpResponse:
 async def instances(call: Call) -> func.HttpResponse:
     """A page of instances, newest first."""
     query = call.query
-    created_from, created_to = period(query)
     show_input = query.flag("showInput", True)
     top = query.whole("top", 1, 1000)
     token = page_token(call.request, call.links.unseal)
     page, following = await call.client.list_page(
-        created_time_from=created_from,
-        created_time_to=created_to,
-        runtime_status=query.statuses("runtimeStatus"),
-        instance_id_prefix=query.prefix("instanceIdPrefix"),
-        show_input=show_input,
-        top=top or 100,
-        token=token,
+        show_input=show_input, top=top or 100, token=token, **_filters(query)
     )
     headers = {CONTINUATION: call.links.seal(following)} if following is not None else {}
     body = array_of(status_json(found, show_input=show_input) for found in page)
     return answer(200, body, headers)
 
 
+async def counts(call: Call) -> func.HttpResponse:
+    """How many instances match, by status."""
+    call.query.refuse_others(FILTERS)
+    found = await call.client.count_by_status(**_filters(call.query))
+    return answer(200, encode({str(status): found[status] for status in sorted(found)}))
+
+
+def _filters(query: Query) -> Filters:
+    created_from, created_to = period(query)
+    completed_from, completed_to = period(query, "completedTime")
+    return {
+        "created_time_from": created_from,
+        "created_time_to": created_to,
+        "completed_time_from": completed_from,
+        "completed_time_to": completed_to,
+        "runtime_status": query.statuses("runtimeStatus"),
+        "name": query.text("name"),
+        "instance_id_prefix": query.prefix("instanceIdPrefix"),
+        "tags": query.tags("tag"),
+    }
+
+
 async def purge(call: Call) -> func.HttpResponse:
-    """Delete everything of one finished instance."""
+    """Delete everything of one finished instance, with `recursive` its family."""
     instance_id = call.values["id"]
-    result = await call.client.purge_instance_history(instance_id)
+    recurse = call.query.flag("recursive", False)
+    result = await call.client.purge_instance_history(instance_id, recurse=recurse)
     if not result.instances_deleted:
         return refusal(
             409,
@@ -124,13 +165,12 @@ async def purge(call: Call) -> func.HttpResponse:
 
 async def purge_by(call: Call) -> func.HttpResponse:
     """Delete everything of all finished instances that match."""
-    call.query.refuse_others(("createdTimeFrom", "createdTimeTo", "runtimeStatus"))
-    created_from, created_to = period(call.query)
-    if created_from is None:
+    call.query.refuse_others((*FILTERS, "recursive"))
+    filters = _filters(call.query)
+    if filters["created_time_from"] is None:
         raise InvalidRequestError("createdTimeFrom is missing: say from when on to purge")
-    result = await call.client.purge_instance_history_by(
-        created_from, created_to, call.query.statuses("runtimeStatus")
-    )
+    recurse = call.query.flag("recursive", False)
+    result = await call.client.purge_instance_history_by(**filters, recurse=recurse)
     if not result.instances_deleted:
         return refusal(404, "InstanceNotFound", "no finished instance matches")
     return answer(200, encode({"instancesDeleted": result.instances_deleted}))
@@ -159,7 +199,7 @@ async def suspend(call: Call) -> func.HttpResponse:
 
 async def resume(call: Call) -> func.HttpResponse:
     """Let an instance go on."""
-    await call.client.resume(call.values["id"], _reason(call))
+    await call.client.resume(check_instance_id(call.values["id"]), _reason(call))
     return answer(202)
 
 

@@ -116,6 +116,16 @@ class Query:
         check_instance_id(value if len(value) >= MAX_INSTANCE_ID else value + "x")
         return value
 
+    def tags(self, name: str) -> dict[str, str]:
+        """`NAME=VALUE`, or nothing."""
+        value = self.text(name)
+        if value is None:
+            return {}
+        tag, mark, text = value.partition("=")
+        if not tag or not mark:
+            raise InvalidRequestError(f"{name} is NAME=VALUE, not {value[:40]!r}")
+        return {tag: text}
+
     def refuse_others(self, names: Collection[str]) -> None:
         """For requests that a misspelt or empty filter would widen: only these, each filled."""
         known = {name.lower(): name for name in names}

@@ -1,7 +1,9 @@
 """The status of an instance as Durable Functions' HTTP API shows it.
 
 Beyond its fields there is `failure` with `type` and `message` where an instance has failed or
-is Stuck; its stack and causes are added when the history is asked for.
+is Stuck; its stack and causes are added when the history is asked for. `tags` and
+`scheduledStartTime` are there where the start had them. `waiting` says what an
+instance cannot go on without, where something is missing.
 """
 
 from __future__ import annotations
@@ -26,6 +28,12 @@ def status_json(
         "lastUpdatedTime": seconds_of(status.last_updated_time),
         "historyEvents": history or "null",
     }
+    if status.tags:
+        members["tags"] = encode(status.tags)
+    if status.scheduled_start_time is not None:
+        members["scheduledStartTime"] = seconds_of(status.scheduled_start_time)
+    if status.waiting is not None:
+        members["waiting"] = encode(status.waiting)
     if status.failure is not None:
         details = status.failure.to_dict()
         if history is None:

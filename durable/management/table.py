@@ -24,6 +24,17 @@ _SHOW_INPUT = Parameter("showInput", "boolean", "With the input; true by default
 _FROM = Parameter("createdTimeFrom", "date-time", "Created at this time or later.")
 _TO = Parameter("createdTimeTo", "date-time", "Created at this time or earlier.")
 _STATUSES = Parameter("runtimeStatus", "statuses", "In one of these states.")
+_FILTERS = (
+    Parameter("instanceIdPrefix", "string", "With an id that begins so."),
+    _FROM,
+    _TO,
+    Parameter("completedTimeFrom", "date-time", "Ended at this time or later."),
+    Parameter("completedTimeTo", "date-time", "Ended at this time or earlier."),
+    _STATUSES,
+    Parameter("name", "string", "Of this orchestrator."),
+    Parameter("tag", "string", "With this tag: NAME=VALUE."),
+)
+_RECURSIVE = Parameter("recursive", "boolean", "Its sub-orchestrations too; false by default.")
 _REASON = Parameter("reason", "string", "Why; kept in the history.")
 
 _BAD = {400: "Bad id, parameter or JSON."}
@@ -52,6 +63,7 @@ _START = Route(
             "Seconds between looks, at most the timeout; the end is noticed without it.",
         ),
         Parameter("version", "string", "The version of the new instance."),
+        Parameter("startAt", "date-time", "Begin then; at once by default."),
     ),
     body="The input: any JSON, nothing for null.",
 )
@@ -133,13 +145,19 @@ ROUTES: tuple[Route, ...] = (
         "the next request, gives the next page; a page may hold fewer than asked for, or none.",
         {200: "A page of statuses.", **_BAD},
         query=(
-            Parameter("instanceIdPrefix", "string", "With an id that begins so."),
-            _FROM,
-            _TO,
-            _STATUSES,
+            *_FILTERS,
             _SHOW_INPUT,
             Parameter("top", "integer", "At most so many, 1 to 1000; 100 by default."),
         ),
+    ),
+    Route(
+        "GET",
+        "counts",
+        "counts",
+        operations.counts,
+        "How many instances there are, by status.",
+        {200: "Numbers by status.", **_BAD},
+        query=_FILTERS,
     ),
     Route(
         "DELETE",
@@ -153,6 +171,7 @@ ROUTES: tuple[Route, ...] = (
             **_UNKNOWN,
             409: "The instance has not ended.",
         },
+        query=(_RECURSIVE,),
     ),
     Route(
         "DELETE",
@@ -161,7 +180,10 @@ ROUTES: tuple[Route, ...] = (
         operations.purge_by,
         "Delete everything of all finished instances that match.",
         {200: "Deleted: how many.", **_BAD, 404: "No finished instance matches."},
-        query=(replace(_FROM, required=True), _TO, _STATUSES),
+        query=(
+            *(replace(each, required=True) if each is _FROM else each for each in _FILTERS),
+            _RECURSIVE,
+        ),
     ),
     Route(
         "POST",
@@ -179,10 +201,7 @@ ROUTES: tuple[Route, ...] = (
         operations.terminate,
         "End an instance without giving its code another turn.",
         _STEERED,
-        query=(
-            _REASON,
-            Parameter("recursive", "boolean", "Its sub-orchestrations too; false by default."),
-        ),
+        query=(_REASON, _RECURSIVE),
     ),
     Route(
         "POST",

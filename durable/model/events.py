@@ -151,6 +151,7 @@ class SubOrchestrationInstanceCreated:
     instance_id: str
     input: Payload = None
     version: str | None = None
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +387,8 @@ def event_from_dict(data: Mapping[str, Any]) -> Event:
             values[name] = FailureDetails.from_dict(value)
         elif name in ("caller", "owner"):
             values[name] = Parent.from_dict(value)
+        elif name == "tags":
+            values[name] = tuple((tag, text) for tag, text in value)
         elif isinstance(value, list):
             values[name] = tuple(value)
         elif isinstance(value, dict):

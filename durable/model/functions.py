@@ -126,7 +126,8 @@ def _find(known: Mapping[str, D], name: str, kind: str) -> D:
 
 
 def _names(known: Iterable[str]) -> str:
-    names = sorted(known)
+    # built-in ones are not the app's
+    names = sorted(name for name in known if not name.startswith("durable_"))
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 

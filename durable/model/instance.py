@@ -79,7 +79,9 @@ class Parent:
 @dataclass(frozen=True, slots=True)
 class InstanceStatus:
     """A snapshot of an instance. `input`, `output` and `custom_status` are JSON texts or None;
-    times are the storage service's."""
+    times are the storage service's. `scheduled_start_time` is when it begins, or began, where
+    the start asked for a time. `waiting` says what it cannot go on without, such as a worker
+    that takes its orchestrator; None while nothing is missing."""
 
     instance_id: str
     name: str
@@ -94,6 +96,8 @@ class InstanceStatus:
     failure: FailureDetails | None = None
     parent_instance_id: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    scheduled_start_time: datetime | None = None
+    waiting: str | None = None
 
 
 def check_instance_id(instance_id: object) -> str:

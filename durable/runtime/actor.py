@@ -31,7 +31,8 @@ from durable.runtime.entities import EntityTurns
 from durable.runtime.guards import Guard
 from durable.runtime.hold import GuardLost, Hold, TaskKey
 from durable.runtime.orchestrations import OrchestrationTurns
-from durable.runtime.turns import Lacking, Live, Turns
+from durable.runtime.taking import lacking_activity
+from durable.runtime.turns import Live, Turns
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
@@ -286,7 +287,7 @@ class Actor:
             e for e in stored.turn.events if isinstance(e, TaskScheduled) and e.task_id == key[1]
         )
         if event.name not in self._runtime.registry.activities:
-            raise Lacking(f"no activity is named {event.name!r} in this worker")
+            raise lacking_activity(event.name)
         item = WorkItem.of(event, head, stored.turn)
         has_slot = key in self._turns.reserved
         self._turns.reserved.discard(key)

@@ -37,8 +37,10 @@ def child_execution_id(execution_id: str, task_id: int) -> str:
 class Children:
     """The part of the dispatcher that other orchestrations are begun by."""
 
-    def __init__(self, mail: Mail) -> None:
+    def __init__(self, mail: Mail, default_version: str | None = None) -> None:
+        """`default_version` is that of instances started without one."""
         self._mail = mail
+        self._default_version = default_version
         self._hub = mail.hub
 
     async def start(self, head: Head, turn: Turn, item: OutboxItem, again: bool) -> None:
@@ -137,11 +139,16 @@ class Children:
             execution_id=execution,
             status=OrchestrationRuntimeStatus.PENDING,
             created=turn.time,
-            version=event.version,
+            version=self._version(event),
             input=spill.payload(text),
+            tags=dict(event.tags),
             trace=head.trace,
         )
         return child, spill
+
+    def _version(self, event: SubOrchestrationInstanceCreated) -> str | None:
+        # now, not when it was decided: replay in a worker with another default is the same
+        return self._default_version if event.version is None else event.version or None
 
     async def _begin(
         self,

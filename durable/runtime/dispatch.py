@@ -6,9 +6,8 @@ import logging
 from typing import Protocol
 
 from durable.engine.execution import NEAR
-from durable.errors import ContainerMissing, RowExists, RowMissing
+from durable.errors import ContainerMissing
 from durable.hub.hub import Hub
-from durable.hub.keys import due_key, shard
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.ringing import Ringer
 from durable.hub.rows import Head
@@ -16,14 +15,11 @@ from durable.model.commit import OutboxItem, Send
 from durable.model.events import Arrival, EventRaised, EventSent, TaskFailed, TaskScheduled, Turn
 from durable.model.failure import FailureDetails
 from durable.model.functions import Registry
-from durable.ports import Delete, Insert, Value
 from durable.runtime.children import Children
 from durable.runtime.entity_mail import EntityMail
 from durable.runtime.mail import Mail, event_of, task_of
 
 logger = logging.getLogger("durable.runtime")
-
-TIMER_SHARDS = 4
 
 
 class Nudge(Protocol):
@@ -32,20 +28,24 @@ class Nudge(Protocol):
     def __call__(self, queue: str, delay: float) -> None: ...
 
 
-def timer_partition(instance_id: str) -> str:
-    """Where an instance's far timers are indexed."""
-    return f"timer{shard(instance_id, TIMER_SHARDS)}"
-
-
 class Dispatcher:
     """Sends outbox items of one hub."""
 
-    def __init__(self, hub: Hub, registry: Registry, ringer: Ringer, nudge: Nudge) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        registry: Registry,
+        ringer: Ringer,
+        nudge: Nudge,
+        default_version: str | None = None,
+    ) -> None:
+        """`registry` is the whole app. Orchestrations that it starts without a version get
+        `default_version`."""
         self._hub = hub
         self._registry = registry
         self._nudge = nudge
         self._mail = Mail(hub, ringer)
-        self._children = Children(self._mail)
+        self._children = Children(self._mail, default_version)
         self._entities = EntityMail(self._mail)
 
     async def send(self, head: Head, turn: Turn, item: OutboxItem, *, again: bool) -> None:
@@ -87,11 +87,12 @@ class Dispatcher:
             case Send.DROP_PAYLOAD:
                 await self._drop_payload(head, item)
 
-    async def doorbell(self, bell: Doorbell, delay: float = 0.0) -> None:
-        """Send a doorbell to its instance's control queue."""
+    async def doorbell(self, bell: Doorbell, delay: float = 0.0, *, nudge: bool = True) -> None:
+        """Send a doorbell to its instance's control queue; without `nudge`, for others."""
         queue = self._hub.names.control_queue(bell.instance_id)
         await self._hub.storage.queues.send(queue, bell.encode(), delay=delay)
-        self._nudge(queue, delay)
+        if nudge:
+            self._nudge(queue, delay)
 
     async def _activity(self, head: Head, turn: Turn, item: OutboxItem) -> None:
         event = event_of(turn, item.task_id, TaskScheduled)
@@ -118,29 +119,11 @@ class Dispatcher:
         if left <= NEAR:
             await self.doorbell(Doorbell(head.instance_id), max(0.0, left.total_seconds()))
             return
-        key = due_key(item.due, head.instance_id, turn.execution_id, item.task_id)
-        values: dict[str, Value] = {
-            "instance": head.instance_id,
-            "eid": turn.execution_id,
-            "task": item.task_id,
-            "due": item.due,
-        }
-        try:
-            await self._hub.storage.tables.transact(
-                self._hub.names.index, timer_partition(head.instance_id), [Insert(key, values)]
-            )
-        except RowExists:
-            return
+        await self._hub.timers.add(head.instance_id, turn.execution_id, item.task_id, item.due)
 
     async def _drop_timer(self, head: Head, turn: Turn, item: OutboxItem) -> None:
         assert item.due is not None
-        key = due_key(item.due, head.instance_id, turn.execution_id, item.task_id)
-        try:
-            await self._hub.storage.tables.transact(
-                self._hub.names.index, timer_partition(head.instance_id), [Delete(key)]
-            )
-        except RowMissing:
-            return
+        await self._hub.timers.drop(head.instance_id, turn.execution_id, item.task_id, item.due)
 
     async def _event(self, head: Head, turn: Turn, item: OutboxItem, again: bool) -> None:
         event = event_of(turn, item.task_id, EventSent)

@@ -24,7 +24,8 @@ from durable.model.events import Arrival, EntityOperation, PayloadRef
 from durable.model.failure import FailureDetails
 from durable.model.functions import EntityDefinition
 from durable.runtime.hold import TaskKey
-from durable.runtime.turns import Lacking, Status, Turns, logger
+from durable.runtime.taking import Lacking
+from durable.runtime.turns import Status, Turns, logger
 
 BATCH_SECONDS = 1.0
 """Operations that begin later than this after the turn did are left to the next one: callers
@@ -64,6 +65,9 @@ class EntityTurns(Turns[EntityExecution]):
 
     async def audit(self, head: Head) -> None:
         """Whether the orchestration that has the entity locked is still there to release it."""
+        if head.waits_for:
+            # nothing is left that anybody would have to do
+            head = await self._hold.store(replace(head, waits_for=""))
         lock = head.lock
         if lock is None or self._clock.now() - lock.since < BLOCKED:
             return
@@ -122,12 +126,13 @@ class EntityTurns(Turns[EntityExecution]):
     def _after(
         self,
         head: Head,
-        execution: EntityExecution,
+        execution: EntityExecution | None,
         commit: Commit,
         run: tuple[int, ...],
         ended: set[TaskKey],
         spill: Spill,
     ) -> Head:
+        assert execution is not None, "an entity never ends"
         after = super()._after(head, execution, commit, run, ended, spill)
         # its rows go when the state changes: nothing else may name them
         state = spill.payload(execution.state, shared=False) if self._changed else head.input
@@ -158,7 +163,7 @@ class EntityTurns(Turns[EntityExecution]):
         payloads: list[str] = []
         while (operation := execution.next()) is not None:
             if definition is None:
-                raise Lacking(f"no entity is named {execution.entity_id.name!r} in this worker")
+                raise Lacking(f"a worker that takes the entity {execution.entity_id.name!r}")
             if isinstance(operation.input, PayloadRef):
                 payloads.append(f"{ENTITY_INBOX}|{operation.input.key}|{operation.input.rows}")
             try:

@@ -8,15 +8,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from durable.codec import encode
 from durable.engine.execution import Execution
 from durable.errors import NonDeterminismError, RowChanged
 from durable.hub.instances import PayloadGone
-from durable.hub.payloads import Spill, digest, references
-from durable.hub.rows import Head, InboxRow, StoredTurn, has_id
+from durable.hub.payloads import digest, references
+from durable.hub.rows import Head, InboxRow, has_id
+from durable.hub.timers import START
 from durable.hub.together import together
-from durable.model.commit import Commit, Send
+from durable.model.commit import Commit, OutboxItem, Send
 from durable.model.events import (
     Arrival,
+    Event,
     ExecutionCompleted,
     ExecutionRewound,
     ExecutionStarted,
@@ -28,7 +31,7 @@ from durable.model.events import (
 from durable.model.failure import FailureDetails
 from durable.runtime.hold import Stuck, TaskKey
 from durable.runtime.loopless import without_event_loop
-from durable.runtime.turns import INBOX_ROWS, Lacking, Status, Turns, logger
+from durable.runtime.turns import INBOX_ROWS, Status, Turns, logger
 
 LATE_START = timedelta(seconds=30)
 
@@ -42,6 +45,11 @@ class OrchestrationTurns(Turns[Execution]):
         if self._inbox is None and self.rung:
             await self._look(head)
         now = self._clock.now()
+        if head.sequence == 0 and head.next_timer is not None:
+            if head.next_timer > now:
+                return await self._wait_for_start(head, now)
+            if self._inbox is None:
+                await self._look(head)
         rows = self._inbox.rows[:INBOX_ROWS] if self._inbox else []
         due = head.next_timer is not None and head.next_timer <= now
         retry = head.status == Status.STUCK
@@ -49,7 +57,8 @@ class OrchestrationTurns(Turns[Execution]):
             self._inbox = None
             return None
         if head.sequence == 0 and await self._is_abandoned(head, now):
-            await self._abandon(head, now)
+            await self._look(head)
+            await self._end_unbegun(head, now, [_ABANDONED], ())
             return []
         # taken out until its commit has won: it is ahead of storage from here on
         execution, self.execution = self.execution or await self._replay(head), None
@@ -59,13 +68,19 @@ class OrchestrationTurns(Turns[Execution]):
         else:
             arrivals = await self._resolved(head, rows)
             with without_event_loop():
-                execution.take([*arrivals, *offers.values(), *execution.due(now)], now=now)
+                execution.take(
+                    [*arrivals, *offers.values(), *execution.due(now)],
+                    now=now,
+                    scheduled=head.start_at is not None,
+                )
         if execution.needs_inbox and self._inbox is None:
             # the gate's etag must be older than the last look into the inbox
             rows = (await self._look(head)).rows[:INBOX_ROWS]
             execution.take(await self._resolved(head, rows), now=now)
         more = self._inbox is not None and len(self._inbox.rows) > len(rows)
         commit = execution.commit(nonce=self._hub.new_id(16), more=more)
+        if head.sequence == 0:
+            commit = replace(commit, outbox=(*commit.outbox, *_start_timer(head)))
         if not await self._commit(head, execution, commit, [row.key for row in rows], set(offers)):
             execution.close()
             return []
@@ -77,7 +92,8 @@ class OrchestrationTurns(Turns[Execution]):
 
     async def audit(self, head: Head) -> None:
         """Work items that nobody claims and no backlog explains are sent again."""
-        if head.waiting_since is None:
+        nothing_out = head.waiting_since is None and not head.waits_for
+        if nothing_out or self._runtime.taking.lacks(head) is not None:
             return
         self._match(head)
         if self.execution is None:
@@ -88,7 +104,9 @@ class OrchestrationTurns(Turns[Execution]):
             for task_id, item in self.execution.outstanding.items()
             if isinstance(item.event, TaskScheduled) and task_id not in here
         ]
-        await self._runtime.resend_lost(head, tasks)
+        needs = await self._runtime.resend_lost(head, tasks)
+        if needs != head.waits_for:
+            await self._runtime.project(await self._hold.store(replace(head, waits_for=needs)))
 
     async def _resolved(self, head: Head, rows: Sequence[InboxRow]) -> list[Arrival]:
         """The rows' arrivals with their payloads; one whose payload is gone is stale."""
@@ -103,9 +121,10 @@ class OrchestrationTurns(Turns[Execution]):
 
     async def _replay(self, head: Head) -> Execution:
         """The execution from its history. Raises Stuck when history does not fit the code."""
-        definition = self._runtime.registry.orchestrators.get(head.name)
-        if definition is None:
-            raise Lacking(f"no orchestrator is named {head.name!r} in this worker")
+        taking = self._runtime.taking
+        if (lacking := taking.lacks(head)) is not None:
+            raise lacking
+        definition = taking.registry.orchestrators[head.name]
         text = await self._instances.text(head.instance_id, head.incarnation, head.input)
         if text is not None and isinstance(head.input, PayloadRef):
             self.known[digest(text)] = head.input
@@ -120,16 +139,25 @@ class OrchestrationTurns(Turns[Execution]):
                 )
                 turn = replace(turn, events=tuple(events))
             history.append(turn)
+        given = definition, head.instance_id, start, head.parent, history
         fold = Execution.failed if _has_ended(history) else Execution.replay
+        refusal = taking.refusal(head)
         try:
-            with without_event_loop():
-                execution = fold(definition, head.instance_id, start, head.parent, history)
+            if refusal is not None:
+                execution = Execution.refused(*given, refusal, await self._custom_status(head))
+            else:
+                with without_event_loop():
+                    execution = fold(*given)
         except NonDeterminismError as error:
             await self._show_stuck(head, FailureDetails.from_exception(error))
             raise Stuck from error
         if execution.sequence != head.sequence:
             raise RowChanged("history is not what the head says: it was read in between")
         return execution
+
+    async def _custom_status(self, head: Head) -> str | None:
+        status = head.custom_status
+        return await self._instances.text(head.instance_id, head.incarnation, status)
 
     async def _rewound(
         self, head: Head, ended: Execution, rows: Sequence[InboxRow], now: datetime
@@ -175,7 +203,37 @@ class OrchestrationTurns(Turns[Execution]):
             run.append(item.task_id)
         return tuple(run)
 
-    # ---- children whose parent is gone ----
+    # ---- before the code has begun ----
+
+    async def _wait_for_start(self, head: Head, now: datetime) -> list[TaskKey] | None:
+        """What is to begin later only ends before, if somebody says so; whatever else came stays
+        in the inbox."""
+        rows = self._inbox.rows if self._inbox else []
+        last = next((n for n, row in enumerate(rows) if _terminates(row)), None)
+        if last is None:
+            self._inbox = None
+            return None
+        taken = [*rows[:last][: INBOX_ROWS - 1], rows[last]]
+        arrivals = await self._resolved(head, taken)
+        await self._end_unbegun(head, now, [a.event for a in arrivals], [r.key for r in taken])
+        return []
+
+    async def _end_unbegun(
+        self, head: Head, now: datetime, events: Sequence[Event], consumed: Sequence[str]
+    ) -> None:
+        """End an instance whose code has not begun, whether or not this worker has it. The last
+        event says why."""
+        why = events[-1] if events else None
+        if not isinstance(why, ExecutionTerminated):
+            raise RowChanged("the inbox was read in between")
+        turn = Turn(0, now, head.execution_id, tuple(events), nonce=self._hub.new_id(16))
+        output = encode(why.reason)
+        commit = Commit(
+            turn, _start_timer(head), Status.TERMINATED, head.execution_id, None, output
+        )
+        if await self._commit(head, None, commit, consumed, set()):
+            # nobody takes what is left in the inbox
+            self.look_again()
 
     async def _is_abandoned(self, head: Head, now: datetime) -> bool:
         """A start that may be a late repeat begins only while its parent still waits for it."""
@@ -196,16 +254,18 @@ class OrchestrationTurns(Turns[Execution]):
         message = f"{parent.execution_id}|{parent.task_id}"
         return await self._instances.has_message(parent.instance_id, parent.incarnation, message)
 
-    async def _abandon(self, head: Head, now: datetime) -> None:
-        gate = (await self._look(head)).gate
-        event = ExecutionTerminated("abandoned", "its parent does not wait for it any more")
-        nonce = self._hub.new_id(16)
-        turn = StoredTurn(Turn(0, now, head.execution_id, (event,), nonce=nonce), ())
-        after = replace(head, status=Status.TERMINATED, sequence=1, nonce=nonce, time=now)
-        spill = Spill(head.incarnation, nonce)
-        self._hold.check()
-        stored = await self._instances.commit(after, turn, spill=spill, gate=gate)
-        self._hold.committed(stored, turn)
+
+_ABANDONED = ExecutionTerminated("abandoned", "its parent does not wait for it any more")
+
+
+def _terminates(row: InboxRow) -> bool:
+    return isinstance(row.arrival.event, ExecutionTerminated)
+
+
+def _start_timer(head: Head) -> tuple[OutboxItem, ...]:
+    """What removes the row that rings for a start, if there is one."""
+    due = head.far_start
+    return () if due is None else (OutboxItem(Send.DROP_TIMER, START, due=due),)
 
 
 def _has_ended(history: Sequence[Turn]) -> bool:

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from durable.engine.execution import Outstanding
@@ -21,26 +21,31 @@ from durable.hub.hub import Hub
 from durable.hub.keys import listing_key
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.payloads import Spill
-from durable.hub.ringing import QueueRinger, repeat
+from durable.hub.ringing import QueueRinger, repeat, start_later
 from durable.hub.rows import Head
 from durable.model.commit import Commit
 from durable.model.entities import is_entity
 from durable.model.events import (
     Arrival,
     Completion,
+    ExecutionStarted,
     UnknownFormat,
 )
+from durable.model.filters import WorkItemFilters
 from durable.model.functions import Registry
 from durable.model.instance import OrchestrationRuntimeStatus
+from durable.model.retention import Retention
+from durable.model.versioning import VersioningOptions
 from durable.runtime.actor import Actor, Warm
 from durable.runtime.dispatch import Dispatcher
 from durable.runtime.guards import Guard, Keeping, Key
 from durable.runtime.hold import Stuck
 from durable.runtime.messages import Messages
+from durable.runtime.passing import Passing
 from durable.runtime.slots import Slots
 from durable.runtime.sweeper import Sweeper
-from durable.runtime.turns import Lacking
-from durable.runtime.work import Work, backoff
+from durable.runtime.taking import Lacking, Taking
+from durable.runtime.work import Work
 
 logger = logging.getLogger("durable.runtime")
 
@@ -54,8 +59,10 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 class RuntimeOptions:
     """How much a process takes on. Times are in seconds.
 
-    `local_budget` bounds how long a run begun in passing (by an HTTP start, say) takes new
-    activities on; `invocation_budget` does so for a queue trigger's. None means no bound.
+    `filters` says what of the app the worker takes, None for all of it, and `versioning` which
+    versions of it. `local_budget` bounds how long a run begun in passing (by an HTTP start, say)
+    takes new activities on; `invocation_budget` does so for a queue trigger's. None means no
+    bound.
     """
 
     max_activities: int = 20
@@ -64,7 +71,10 @@ class RuntimeOptions:
     max_attempts: int = 10
     max_payload: int = 16 * 1024 * 1024
     always_queue: bool = False
+    filters: WorkItemFilters | None = None
+    versioning: VersioningOptions = field(default_factory=VersioningOptions)
     cache: int = 1000
+    retention: Retention = field(default_factory=Retention)
     local_budget: float | None = None
     invocation_budget: float | None = None
 
@@ -85,16 +95,21 @@ class Runtime:
         spawn: Spawn | None = None,
         executor: Executor | None = None,
     ) -> None:
-        """`executor` runs sync activities: threads of its own unless given."""
+        """`executor` runs sync activities: threads of its own unless given. Raises
+        ConfigurationError for filters that name what the app does not have."""
         self.hub = hub
-        self.registry = registry
-        self.keeping = keeping
         self.options = options or RuntimeOptions()
+        self.taking = Taking(registry, self.options.filters, self.options.versioning)
+        self.registry = self.taking.registry
+        self.keeping = keeping
         self.activities = Slots(self.options.max_activities)
         self.turns = Slots(self.options.max_orchestrations)
         self.entities = Slots(self.options.max_entities)
         self.on_nudge: Callable[[str, float], None] | None = None
-        self.dispatcher = Dispatcher(hub, registry, self, self._nudge)
+        self.on_look_away: Callable[[str, float], None] | None = None
+        """Has a queue left to other workers for some seconds, where this process can."""
+        self.dispatcher = Dispatcher(hub, registry, self, self._nudge, self.taking.default_version)
+        self.passing = Passing(self)
         self._queue_ringer = QueueRinger(hub)
         self._spawn = spawn or asyncio.ensure_future
         self._actors: dict[str, Actor] = {}
@@ -114,12 +129,13 @@ class Runtime:
 
     @property
     def control_queues(self) -> tuple[str, ...]:
-        """The hub's control queues."""
-        return self.hub.names.control_queues
+        """The hub's control queues; none where filters leave all instances to others."""
+        idle = self.options.filters is not None and not self.taking.any_instance
+        return () if idle else self.hub.names.control_queues
 
     @property
     def work_queues(self) -> Mapping[str, str]:
-        """The work queue of each of the app's activities."""
+        """The work queue of each of the activities that the worker takes."""
         return {name: self.hub.names.work_queue(name) for name in self.registry.activities}
 
     def turn_room(self) -> int:
@@ -142,21 +158,39 @@ class Runtime:
 
     # ---- ringing: see durable.client.Ringer ----
 
-    async def ring(self, instance_id: str) -> None:
+    async def ring(self, instance_id: str, *, audit: bool = False) -> None:
         """Have an instance looked at: by its run in this process, by a new one while there is
-        room, else by a visible doorbell."""
-        bell = Doorbell(instance_id)
+        room, else by a visible doorbell. `audit` looks for what nobody sees to as well."""
+        bell = Doorbell(instance_id, audit=audit)
         if self.join(bell):
             return
-        if self.turn_room():
+        if self._is_others(instance_id):
+            await self._queue_ringer.ring(instance_id)
+        elif self.turn_room():
             guard = await self.put_guard(bell)
             self.spawn(self.run(bell, guard, self.deadline(self.options.local_budget)))
         else:
             await self._queue_ringer.ring(instance_id)
             self._nudge(self.hub.names.control_queue(instance_id), 0.0)
 
+    def _is_others(self, instance_id: str) -> bool:
+        """Whether the id alone says that another worker has to see to the instance."""
+        if is_entity(instance_id):
+            return self.taking.lacks_entity(instance_id) is not None
+        return not self.registry.orchestrators
+
     async def start(self, head: Head, spill: Spill, over: Head | None) -> Head:
-        """Write the head of a new incarnation and begin it here while there is room."""
+        """Write the head of a new incarnation and begin it here while there is room; what is to
+        begin later is rung for then."""
+        if head.next_timer is not None:
+            left = head.next_timer - self.hub.storage.clock.now()
+            created = await start_later(self.hub, self, head, spill, over)
+            if head.far_start is None:
+                queue = self.hub.names.control_queue(head.instance_id)
+                self._nudge(queue, max(0.0, left.total_seconds()))
+            return created
+        if self.taking.lacks(head) is not None:
+            return await self._queue_ringer.start(head, spill, over)
         if not self.turn_room() or head.instance_id in self._actors:
             created = await self.hub.instances.create(head, spill, over=over)
             await self.ring(head.instance_id)
@@ -233,13 +267,14 @@ class Runtime:
         actor.offer(arrival, stored)
         return True
 
-    async def hand_in(self, item: WorkItem, event: Completion) -> None:
-        """Put a result into its instance's inbox and ring: for who no longer holds a guard."""
+    async def hand_in(self, item: WorkItem, event: Completion, *, nudge: bool = True) -> None:
+        """Put a result into its instance's inbox and ring: for who holds no guard any more, or,
+        without `nudge`, does not take the instance."""
         head = await repeat(self.hub, lambda: self.hub.instances.head(item.instance_id))
         if head is not None and head.incarnation == item.incarnation:
-            await self.deliver(head, Arrival(event, item.execution_id))
+            await self.deliver(head, Arrival(event, item.execution_id), nudge=nudge)
 
-    async def deliver(self, head: Head, arrival: Arrival) -> None:
+    async def deliver(self, head: Head, arrival: Arrival, *, nudge: bool = True) -> None:
         """Put a completion into an inbox and ring visibly."""
         event: Any = arrival.event
         message = f"{arrival.execution_id}|{event.task_id}"
@@ -251,20 +286,22 @@ class Runtime:
             ),
         ):
             await self._queue_ringer.ring(head.instance_id)
-            self._nudge(self.hub.names.control_queue(head.instance_id), 0.0)
+            if nudge:
+                self._nudge(self.hub.names.control_queue(head.instance_id), 0.0)
 
     async def project(self, head: Head) -> Head | None:
         """Bring the instance's row in the projection up to date, and answer its head."""
         key = listing_key(head.created, head.instance_id)
         return await self.hub.projection.reconcile(head.instance_id, key)
 
-    async def resend_lost(self, head: Head, tasks: list[Outstanding]) -> None:
+    async def resend_lost(self, head: Head, tasks: list[Outstanding]) -> str:
         """See `Sweeper.resend_lost`."""
-        await self._sweeper.resend_lost(head, tasks)
+        return await self._sweeper.resend_lost(head, tasks)
 
     def note_turn(self, before: Head, commit: Commit) -> None:
         """A turn was committed here: log it, and wake who waits for the end."""
-        if before.sequence == 0 and not is_entity(before.instance_id):
+        began = any(isinstance(event, ExecutionStarted) for event in commit.turn.events)
+        if before.sequence == 0 and began:
             logger.info("started %s %s", before.name, before.instance_id)
         if commit.status.is_terminal:
             if commit.status is OrchestrationRuntimeStatus.COMPLETED:
@@ -331,7 +368,7 @@ class Runtime:
         except Stuck:
             done = True
         except (Lacking, UnknownFormat) as error:
-            done = await self._ring_later(bell, guard, error)
+            done = await self.passing.pass_on(bell, guard, error)
         except StorageError as error:
             logger.warning("instance %s: %s; it is tried again", instance_id, error)
             done = await self._hand_back(bell, guard)
@@ -353,19 +390,6 @@ class Runtime:
             await self.dispatcher.doorbell(again, RETRY_LATER)
         except StorageError:
             return False
-        return True
-
-    # ---- workers that lack something ----
-
-    async def _ring_later(self, bell: Doorbell, guard: Guard, error: Exception) -> bool:
-        """Ring again for a worker that has what is needed; true when the old message may go."""
-        if bell.audit and not guard.follows:
-            # the audit comes again by itself
-            return True
-        delay = backoff(bell.lack)
-        logger.warning("instance %s waits %.0f s: %s", bell.instance_id, delay, error)
-        later = replace(bell, lack=bell.lack + 1, heir_of=guard.key, guard=False)
-        await self.dispatcher.doorbell(later, delay)
         return True
 
     # ---- small things ----

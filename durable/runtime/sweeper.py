@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from durable.engine.execution import Outstanding
 from durable.errors import AmbiguousAnswer, ContainerMissing, RowChanged, RowMissing, Throttled
+from durable.hub.filters import InstanceFilter
 from durable.hub.keys import due_bound
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.projection import Listed, is_settled
 from durable.hub.ringing import repeat
 from durable.hub.rows import Head, has_id
+from durable.hub.timers import START, TIMER_SHARDS
 from durable.model.entities import is_entity
 from durable.model.events import TaskScheduled, UnknownFormat
 from durable.model.failure import PROCESS_DIED
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.ports import Delete, Merge, Row, Value, Where
-from durable.runtime.dispatch import TIMER_SHARDS
 from durable.runtime.guards import CLAIMS, Claim, claim_key
+from durable.runtime.retention import RetentionSweep
+from durable.runtime.taking import needs_activities
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
@@ -41,6 +44,7 @@ UNSETTLED_A_SWEEP = 40
 AT_ONCE = 16
 OTHERS_A_SWEEP = 10
 RESENT_AT_ONCE = 100
+_RUNNING = InstanceFilter(statuses=frozenset({OrchestrationRuntimeStatus.RUNNING}))
 
 
 class Sweeper:
@@ -49,6 +53,7 @@ class Sweeper:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._hub = runtime.hub
+        self._retention = RetentionSweep(runtime)
         self._unsettled: str | None = None
         self._others: str | None = None
         self._entities: str | None = None
@@ -58,6 +63,7 @@ class Sweeper:
         await self._timers()
         await self._claims()
         await self._audit()
+        await self._retention.sweep()
 
     async def _timers(self) -> None:
         """Ring for far timers that come due soon. Their rows stay until TimerFired is committed,
@@ -145,8 +151,8 @@ class Sweeper:
         for row in rows:
             await self._look_at(row, now)
         rows, self._others = await self._hub.projection.page(
+            _RUNNING,
             settled=True,
-            statuses=(OrchestrationRuntimeStatus.RUNNING,),
             limit=OTHERS_A_SWEEP,
             token=self._others,
         )
@@ -164,6 +170,14 @@ class Sweeper:
             return
         if now - (head.time or head.created) < QUIET:
             return
+        if (lacking := self._runtime.taking.lacks(head)) is not None:
+            # those who take it audit it; that it waits for one of them is seen here too
+            if overdue or (head.next_timer is None and (head.sequence == 0 or head.ready)):
+                await self._runtime.passing.show(head, lacking.needs)
+            return
+        if head.waits_for:
+            await self._runtime.ring(head.instance_id, audit=True)
+            return
         if head.status == OrchestrationRuntimeStatus.STUCK and _died(head):
             # it ends processes: only a person's resume tries it again
             return
@@ -180,11 +194,12 @@ class Sweeper:
             await self._hub.projection.reconcile(row.instance_id, row.key)
         return False
 
-    async def resend_lost(self, head: Head, tasks: list[Outstanding]) -> None:
-        """Send old work items again that nobody claims, where their queue shows no backlog."""
+    async def resend_lost(self, head: Head, tasks: list[Outstanding]) -> str:
+        """Send old work items again that nobody claims, where their queue shows no backlog.
+        Answers what those need that have a backlog before them, "" where there are none."""
         hub = self._hub
         now = hub.storage.clock.now()
-        resent = 0
+        resent, waiting = 0, set[str]()
         for task in tasks:
             event = task.event
             assert isinstance(event, TaskScheduled)
@@ -195,6 +210,7 @@ class Sweeper:
             if await hub.storage.tables.get(hub.names.index, CLAIMS, key) is not None:
                 continue
             if await hub.storage.queues.has_visible(queue):
+                waiting.add(event.name)
                 continue
             item = WorkItem(
                 head.instance_id,
@@ -214,11 +230,14 @@ class Sweeper:
             )
             await repeat(hub, lambda: hub.storage.queues.send(queue, item.encode()))  # noqa: B023
             resent += 1
+        return needs_activities(waiting)
 
 
 def _is_awaited(head: Head, execution_id: str, task_id: int, due: datetime) -> bool:
     if is_entity(head.instance_id):
         return head.next_timer is not None and head.next_timer <= due
+    if task_id == START:
+        return head.execution_id == execution_id and head.sequence == 0
     return head.execution_id == execution_id and has_id(head.open_tasks, task_id)
 
 

@@ -59,10 +59,6 @@ class Live(Protocol):
 X = TypeVar("X", bound=Live)
 
 
-class Lacking(Exception):
-    """This worker does not have what the instance needs."""
-
-
 class Turns(ABC, Generic[X]):
     """`execution` is the live code, when it stands where the head does; `known` remembers where
     long payloads lie."""
@@ -170,12 +166,13 @@ class Turns(ABC, Generic[X]):
     async def _commit(
         self,
         head: Head,
-        execution: X,
+        execution: X | None,
         commit: Commit,
         consumed: Sequence[str],
         ended: set[TaskKey],
     ) -> bool:
-        """Store a turn; False when another's stands in its place, or nobody's."""
+        """Store a turn; False when another's stands in its place, or nobody's. One that ends the
+        instance may be nobody's execution."""
         turn, terminal = commit.turn, commit.status.is_terminal
         gate = self._inbox.gate if terminal and self._inbox else None
         if terminal and gate is None:
@@ -215,7 +212,7 @@ class Turns(ABC, Generic[X]):
     def _after(
         self,
         head: Head,
-        execution: X,
+        execution: X | None,
         commit: Commit,
         run: tuple[int, ...],
         ended: set[TaskKey],
@@ -230,7 +227,8 @@ class Turns(ABC, Generic[X]):
             send = any(i.kind is not Send.ACTIVITY or i.task_id not in run for i in commit.outbox)
             key, now = self._hold.guard.key, self._clock.now()
             holdings = (*holdings, Holding(turn.sequence, key, now, send, run))
-        outstanding = {} if closed else execution.outstanding
+        live = None if closed else execution
+        outstanding = live.outstanding if live is not None else {}
         holdings = tuple(
             replace(h, run=run)
             for h in holdings
@@ -253,9 +251,10 @@ class Turns(ABC, Generic[X]):
             holdings=holdings,
             failure=commit.failure,
             suspect=None,
+            waits_for="",
             custom_status=commit.custom_status,
             output=commit.output,
-            next_timer=None if closed else execution.next_timer(),
+            next_timer=live.next_timer() if live is not None else None,
             open_tasks=encode_ids(outstanding),
             waiting_since=min(queued_since, default=None),
         )

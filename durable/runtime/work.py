@@ -21,6 +21,7 @@ from durable.ports import Delete, Insert, Value
 from durable.runtime.activities import ActivityContext, run_activity
 from durable.runtime.guards import CLAIMS, Claim, Guard, claim_key
 from durable.runtime.orchestrations import LATE_START
+from durable.runtime.passing import backoff
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
@@ -28,14 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("durable.runtime")
 
 LONG_RUN = 20.0
-MAX_DELAY = 120.0
 
 Result = TaskCompleted | TaskFailed
-
-
-def backoff(lack: int) -> float:
-    """Seconds until a message is tried again that `lack` workers in a row could not serve."""
-    return min(2.0 ** min(lack, 16), MAX_DELAY)
 
 
 class Work:
@@ -116,6 +111,11 @@ class Work:
                 await stored
             finally:
                 self.unstored -= 1
+            if guard is not None:
+                await self._let_go(item, guard)
+            return
+        if runtime.passing.is_foreign(item.instance_id):
+            await runtime.passing.hand_in(item, event)
             if guard is not None:
                 await self._let_go(item, guard)
             return

@@ -1,6 +1,15 @@
 """What host.json, local.settings.json and the environment say."""
 
-from durable.settings.load import load_settings
+from durable.settings.load import ONLY, load_settings
 from durable.settings.model import HttpSettings, QueueSettings, Settings
+from durable.settings.taking import KINDS, VersioningSettings
 
-__all__ = ["HttpSettings", "QueueSettings", "Settings", "load_settings"]
+__all__ = [
+    "KINDS",
+    "ONLY",
+    "HttpSettings",
+    "QueueSettings",
+    "Settings",
+    "VersioningSettings",
+    "load_settings",
+]

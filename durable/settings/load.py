@@ -15,12 +15,17 @@ from durable.settings.files import local_values, read_object
 from durable.settings.http import read_http
 from durable.settings.model import MessageEncoding, QueueSettings, Settings
 from durable.settings.reader import Entry, HostFile
+from durable.settings.retention import read_retention
+from durable.settings.taking import KINDS, read_filters, read_versioning
 from durable.settings.values import merged, setting
 
 _DURABLE = "extensions.durableTask"
 _PROVIDER = f"{_DURABLE}.storageProvider"
 _DEFAULT_CONNECTION = "AzureWebJobsStorage"
 _OTHER_BACKENDS = ("netherite", "mssql", "azuremanaged")
+ONLY = tuple(f"DURABLE_ONLY_{kind.upper()}" for kind in KINDS)
+"""Settings with names of what a worker takes, of each kind."""
+
 _MANY = 1_000_000
 _ZERO = timedelta(0)
 
@@ -70,10 +75,13 @@ def load_settings(
         max_concurrent_entities=_concurrency(host, "maxConcurrentEntityFunctions"),
         max_attempts=_integer(host, f"{_DURABLE}.maxAttempts", 1, _MANY, 10),
         always_queue=_boolean(host.entry(f"{_DURABLE}.alwaysQueueActivities")),
+        versioning=read_versioning(host),
+        filters=read_filters(host, [_setting(values, name) for name in ONLY]),
         max_payload=max_payload,
         function_timeout=_function_timeout(host),
         queues=_queues(host, development=local or _is_development(values)),
         http=read_http(host, allowed_targets, max_payload),
+        retention=read_retention(host),
         route_prefix=_route_prefix(host),
         base_url=_base_url(_setting(values, "DURABLE_BASE_URL")),
         website_hostname=_given(values, "WEBSITE_HOSTNAME"),

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from durable.model.filters import WorkItemFilters
+from durable.model.retention import Retention
+from durable.settings.taking import VersioningSettings
 from durable.settings.values import resolved, setting
 
 MessageEncoding = Literal["base64", "none"]
@@ -77,12 +80,19 @@ class Settings:
     default."""
     always_queue: bool
     """durableTask.alwaysQueueActivities: activities always go through their queue."""
+    versioning: VersioningSettings
+    """durableTask.defaultVersion, versionMatchStrategy and versionFailureStrategy."""
+    filters: WorkItemFilters | None
+    """DURABLE_ONLY_ORCHESTRATIONS, DURABLE_ONLY_ACTIVITIES and DURABLE_ONLY_ENTITIES, else
+    durableTask.workItemFilters: what a worker takes, None for all that the app has."""
     max_payload: int
     """durableTask.maxPayloadBytes: the limit of one input or output; 16 MiB by default."""
     function_timeout: timedelta | None
     """functionTimeout of host.json; 30 minutes by default, None for "-1" (no limit)."""
     queues: QueueSettings
     http: HttpSettings
+    retention: Retention
+    """durableTask.retention: when instances that have ended are purged; never by default."""
     route_prefix: str
     """extensions.http.routePrefix, without outer slashes; "api" by default."""
     base_url: str | None

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from durable.ports import Delete, Op, Value
+from durable.ports import Condition, Delete, OneOf, Op, Value, Where
 
 MAX_OPERATIONS = 100
 MAX_TRANSACTION_BYTES = 4 * 1024 * 1024
@@ -22,6 +22,7 @@ MAX_BINARY_BYTES = 65_536
 MAX_KEY_UNITS = 512
 MAX_NAME_UNITS = 255
 MAX_PAGE = 1000
+MAX_COMPARISONS = 15
 MAX_RECEIVE = 32
 MAX_DELAY_SECONDS = 7 * 24 * 3600
 MAX_BODY_BYTES = 48 * 1024
@@ -136,6 +137,24 @@ def check_page(limit: int) -> None:
     """A page holds 1 to 1,000 rows."""
     if not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"a page holds 1 to {MAX_PAGE} rows, not {limit}")
+
+
+def check_conditions(where: Sequence[Condition]) -> None:
+    """Columns and values that can be, and at most 15 comparisons."""
+    comparisons = [
+        (condition.column, value)
+        for condition in where
+        for value in ((condition.value,) if isinstance(condition, Where) else condition.values)
+    ]
+    for column, value in comparisons:
+        check_column(column)
+        check_value(column, value)
+    if any(isinstance(condition, OneOf) and not condition.values for condition in where):
+        raise ValueError("a condition that lists no value matches nothing")
+    if len(comparisons) > MAX_COMPARISONS:
+        raise ValueError(
+            f"a query compares at most {MAX_COMPARISONS} times, not {len(comparisons)}"
+        )
 
 
 def check_receive(limit: int, lease: float) -> None:

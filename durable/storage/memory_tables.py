@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from durable.errors import ContainerMissing, RowChanged, RowExists, RowMissing
-from durable.ports import ANY, Clock, Delete, Insert, Merge, Op, Page, Row, Value, Where
+from durable.ports import ANY, Clock, Condition, Delete, Insert, Merge, OneOf, Op, Page, Row, Value
 from durable.storage import limits
 
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -103,7 +103,7 @@ class MemoryTables:
     async def query(
         self,
         table: str,
-        where: Sequence[Where],
+        where: Sequence[Condition],
         *,
         limit: int = limits.MAX_PAGE,
         token: str | None = None,
@@ -112,9 +112,7 @@ class MemoryTables:
         """See `durable.ports.Tables.query`."""
         limits.check_table_name(table)
         limits.check_page(limit)
-        for condition in where:
-            limits.check_column(condition.column)
-            limits.check_value(condition.column, condition.value)
+        limits.check_conditions(where)
         found = self._table(table)
         start = _read_token(token) if token else None
         rows: list[Row] = []
@@ -182,7 +180,9 @@ def _read_token(token: str) -> tuple[str, str]:
     return partition, key
 
 
-def _scan(table: _Table, where: Sequence[Where], start: tuple[str, str] | None) -> Iterator[Row]:
+def _scan(
+    table: _Table, where: Sequence[Condition], start: tuple[str, str] | None
+) -> Iterator[Row]:
     """Rows in order from `start` on that the conditions on the keys leave possible."""
     for name in _between(table.keys, where, "PartitionKey", start[0] if start else ""):
         partition = table.partitions[name]
@@ -191,10 +191,12 @@ def _scan(table: _Table, where: Sequence[Where], start: tuple[str, str] | None) 
             yield partition.rows[key]
 
 
-def _between(keys: list[str], where: Sequence[Where], column: str, first: str) -> Iterator[str]:
+def _between(keys: list[str], where: Sequence[Condition], column: str, first: str) -> Iterator[str]:
     low, high = bisect_left(keys, first), len(keys)
     for condition in where:
-        if condition.column != column or not isinstance(condition.value, str):
+        if isinstance(condition, OneOf) or condition.column != column:
+            continue
+        if not isinstance(condition.value, str):
             continue
         if condition.op in ("eq", "ge"):
             low = max(low, bisect_left(keys, condition.value))
@@ -207,7 +209,7 @@ def _between(keys: list[str], where: Sequence[Where], column: str, first: str) -
     return itertools.islice(keys, low, max(low, high))
 
 
-def _matches(row: Row, condition: Where) -> bool:
+def _matches(row: Row, condition: Condition) -> bool:
     stored: Value | None
     match condition.column:
         case "PartitionKey":
@@ -218,6 +220,8 @@ def _matches(row: Row, condition: Where) -> bool:
             stored = row.timestamp
         case column:
             stored = row.values.get(column)
+    if isinstance(condition, OneOf):
+        return any(type(stored) is type(value) and stored == value for value in condition.values)
     if stored is None or type(stored) is not type(condition.value):
         return False
     return _COMPARE[condition.op](stored, condition.value)

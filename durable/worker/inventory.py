@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import azure.functions as func
 
 from durable.errors import ConfigurationError
+from durable.model.crontab import Schedule, parse_schedule
 from durable.model.functions import UserFunction
 from durable.worker.invocation import CONTEXT, Invocable, signature, takes_context
-from durable.worker.ncrontab import Schedule, parse_schedule
 from durable.worker.templates import Template
 
 _HTTP, _TIMER, _QUEUE = "httpTrigger", "timerTrigger", "queueTrigger"

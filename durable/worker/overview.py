@@ -24,6 +24,7 @@ def function_lines(inventory: Inventory, registry: Registry, base: str) -> Itera
     for kind, names in (
         ("orchestrator", registry.orchestrators),
         ("activity", registry.activities),
+        ("entity", registry.entities),
     ):
         for name in sorted(names):
             yield logging.INFO, f"  {name}: {kind}"

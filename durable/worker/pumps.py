@@ -51,6 +51,7 @@ class PumpedRuntime(Protocol):
     def activities(self) -> Slots: ...
 
     on_nudge: Callable[[str, float], None] | None
+    on_look_away: Callable[[str, float], None] | None
 
     def turn_room(self) -> int: ...
     def activity_room(self) -> int: ...
@@ -111,10 +112,14 @@ class Pump:
         self._receiving = Trouble(_log, f"queue {queue}")
         self._handling = Trouble(_log, f"queue {queue}, handling its messages")
         self._stopped = asyncio.Event()
+        self._away_until = 0.0
 
     async def run(self) -> None:
         """Until `stop`; no error ends it."""
         while not self._stopped.is_set():
+            if (away := self._away_until - self._storage.clock.monotonic()) > 0:
+                await wait(self._stopped, self._storage.clock, away)
+                continue
             places = await self._room.reserve(_BATCH)
             if not places:
                 continue
@@ -136,6 +141,10 @@ class Pump:
                 self._begin(message, asked)
             if messages or await self._is_woken():
                 self._backoff.reset()
+
+    def look_away(self, seconds: float) -> None:
+        """Leave what is in the queue to others for a while."""
+        self._away_until = self._storage.clock.monotonic() + seconds
 
     def stop(self) -> None:
         """Receive no more; what comes with a call under way is let go of."""
@@ -205,12 +214,13 @@ class Pumps:
     def start(self) -> None:
         """Begin to receive, and to be woken by what this process sends."""
         self._runtime.on_nudge = self._nudged
+        self._runtime.on_look_away = self._look_away
         self._tasks = [asyncio.create_task(pump.run()) for pump in self._pumps.values()]
 
     async def stop(self, seconds: float) -> None:
         """Receive no more. Calls under way get up to `seconds`: what they bring is let go of.
         What is being handled goes on; draining the runtime ends it."""
-        self._runtime.on_nudge = None
+        self._runtime.on_nudge = self._runtime.on_look_away = None
         for pump in self._pumps.values():
             pump.stop()
         if self._tasks:
@@ -218,6 +228,11 @@ class Pumps:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    def _look_away(self, queue: str, seconds: float) -> None:
+        pump = self._pumps.get(queue)
+        if pump is not None:
+            pump.look_away(seconds)
 
     def _nudged(self, queue: str, delay: float) -> None:
         pump = self._pumps.get(queue)

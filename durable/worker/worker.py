@@ -80,7 +80,7 @@ class Worker:
             for each in sockets:
                 stack.callback(each.close)
             address = address_of(self._host, sockets[0].getsockname()[1])
-            opening = DurableHost.open(self._settings, self._durable.registry, base_url=address)
+            opening = self._durable.open(self._settings, base_url=address)
             host = await reached(opening, self._settings, self._settings.connection_name)
             stack.push_async_callback(host.close)
             self._durable.attach(host)
@@ -130,7 +130,7 @@ class Worker:
         for level, line in start_lines(
             settings,
             inventory,
-            self._durable.registry,
+            self._durable.taken(settings),
             storage=host.hub.storage.describe,
             address=address,
             asks_for_keys=self._asks_for_keys,

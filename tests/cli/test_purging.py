@@ -128,3 +128,36 @@ async def test_a_hub_keeps_its_owner_and_its_number_of_queues(
     assert sum(lengths) == 20
     assert min(lengths) > 0
     assert await made.setting("app") == "someone"
+
+
+async def test_by_name_prefix_and_tag(memory: MemoryHub, durable: CommandLine) -> None:
+    for instance_id, tags in (("a-1", {"team": "red"}), ("a-2", {}), ("b", {"team": "red"})):
+        await memory.outside.start_new("greeting", instance_id, "you", tags=tags)
+        await memory.wait(instance_id)
+    await memory.run(30)
+    found = await durable.json("get-instances", "--tag", "team=red", "--instance-id-prefix", "a")
+    assert [each["instanceId"] for each in found["instances"]] == ["a-1"]
+    assert found["instances"][0]["tags"] == {"team": "red"}
+    # filters need no --yes
+    assert await durable.json("purge-history", "--tag", "team=red", "--name", "waiting") == {
+        "instancesDeleted": 0
+    }
+    assert await durable.json("purge-history", "--tag", "team=red") == {"instancesDeleted": 2}
+    assert await durable.json("purge-history", "--instance-id-prefix", "a-") == {
+        "instancesDeleted": 1
+    }
+    assert await ids(memory) == set()
+    assert "not both" in await durable.refused(2, "purge-history", "--id", "a", "--tag", "x=y")
+    assert "NAME=VALUE" in await durable.refused(2, "purge-history", "--tag", "x")
+
+
+async def test_with_sub_orchestrations(memory: MemoryHub, durable: CommandLine) -> None:
+    await memory.outside.start_new("parent", "p")
+    await memory.run(5)
+    await memory.outside.raise_event("the child", "go")
+    await memory.wait("p")
+    await memory.run(30)
+    assert await ids(memory) == {"p", "the child"}
+    done = await durable("purge-history", "--id", "p", "--recursive")
+    assert done.stdout == "Purged 2 instances\n"
+    assert await ids(memory) == set()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import CommandLine
+from tests.cli.running import CommandLine, alongside
 from tests.memory_hub import MemoryHub
 
 
@@ -177,3 +177,34 @@ async def test_a_payload_over_the_limit_starts_nothing(
     start = ("start-new", "--function-name", "waiting", "--id", "a", "--input", text)
     assert "maxPayloadBytes" in await durable.refused(2, *start)
     assert "there is no instance" in await durable.refused(1, "get-runtime-status", "--id", "a")
+
+
+async def test_a_start_at_a_later_time(memory: MemoryHub, durable: CommandLine) -> None:
+    later = ("--start-at", "2026-01-01T01:00:00+00:00")
+    await durable.json("start-new", "--function-name", "greeting", "--id", "a", *later)
+    status = await durable.json("get-runtime-status", "--id", "a")
+    assert (status["runtimeStatus"], status["scheduledStartTime"]) == (
+        "Pending",
+        "2026-01-01T01:00:00Z",
+    )
+    done = await durable("get-runtime-status", "--id", "a")
+    assert "scheduled  2026-01-01 01:00:00Z" in done.stdout
+    assert (await memory.wait("a")).last_updated_time.hour == 1
+    refused = await durable.refused(
+        2, "start-new", "--function-name", "greeting", "--start-at", "soon"
+    )
+    assert "ISO 8601" in refused
+
+
+async def test_a_running_one_is_replaced_when_that_is_said(
+    memory: MemoryHub, durable: CommandLine
+) -> None:
+    start = ("start-new", "--function-name", "waiting", "--id", "a")
+    await durable.json(*start)
+    await memory.run(2)
+    assert "exists" in await durable.refused(1, *start)
+    again = alongside(memory, durable.json(*start, "--if-exists", "terminate", "--input", "2"))
+    assert await again == {"instanceId": "a"}
+    status = await memory.outside.get_status("a")
+    assert status is not None
+    assert status.input == "2"

@@ -8,13 +8,15 @@ from typing import Literal
 
 import pytest
 
-from durable.ports import Delete, Insert, Merge, Row, Value, Where
+from durable.ports import Condition, Delete, Insert, Merge, OneOf, Row, Value, Where
 from tests.contract.conftest import Account
 
 Comparison = Literal["eq", "ne", "lt", "le", "gt", "ge"]
 
 
-async def _all(account: Account, where: Sequence[Where] = (), *, limit: int = 1000) -> list[Row]:
+async def _all(
+    account: Account, where: Sequence[Condition] = (), *, limit: int = 1000
+) -> list[Row]:
     rows: list[Row] = []
     token: str | None = None
     while True:
@@ -225,3 +227,47 @@ async def test_an_etag_of_a_query_is_good_for_a_write(account: Account) -> None:
 async def test_limits_of_a_page(account: Account, limit: int) -> None:
     with pytest.raises(ValueError, match="page"):
         await account.tables.query(account.table, [], limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ([OneOf("v", ["x"])], ["1"]),
+        ([OneOf("v", ["x", "it's", "absent"])], ["1", "3"]),
+        ([OneOf("v", ["x", "y"]), Where("n", "gt", 1)], ["2"]),
+        ([OneOf("v", ["x", "y"]), OneOf("n", [2, 3])], ["2"]),
+        ([OneOf("RowKey", ["4", "1"]), Where("PartitionKey", "eq", "a")], ["1", "4"]),
+        ([OneOf("other", ["x"])], []),
+        ([OneOf("v", ["1"]), Where("RowKey", "ge", "2")], []),
+        ([Where("RowKey", "ge", "2"), OneOf("n", [1, 2, True])], ["2"]),
+        ([OneOf("v", [f"{number}" for number in range(14)] + ["y"])], ["2"]),
+    ],
+)
+async def test_one_of_several_values(
+    account: Account, where: list[Condition], expected: list[str]
+) -> None:
+    ops = [
+        Insert("1", {"v": "x", "n": 1}),
+        Insert("2", {"v": "y", "n": 2}),
+        Insert("3", {"v": "it's", "n": 3}),
+        Insert("4", {"n": 4}),
+    ]
+    await account.tables.transact(account.table, "a", ops)
+    for limit in (1, 1000):
+        rows = await _all(account, where, limit=limit)
+        assert [row.key for row in rows] == expected
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        [OneOf("v", [])],
+        [OneOf("v", [f"{number}" for number in range(16)])],
+        [OneOf("v", [f"{number}" for number in range(15)]), Where("n", "eq", 1)],
+        [Where("n", "ne", number) for number in range(16)],
+        [OneOf("v eq 'x' or w", ["y"])],
+    ],
+)
+async def test_conditions_that_no_service_takes(account: Account, where: list[Condition]) -> None:
+    with pytest.raises(ValueError, match=r"lists no value|at most 15 times|column name"):
+        await account.tables.query(account.table, where)

@@ -16,10 +16,13 @@ import pytest
 from azure.functions.queue import QueueMessage
 
 import durable as df
+from durable.client import DurableOrchestrationClient
 from durable.errors import ConfigurationError, DefinitionError
 from durable.functions.delivery import delivery_of
 from durable.functions.folder import app_folder
 from durable.host import DurableHost
+from durable.hub.hub import Hub
+from durable.storage.memory import memory_storage
 
 
 @pytest.fixture
@@ -186,12 +189,13 @@ async def test_the_client_is_given_whatever_the_order(
     async def start(
         req: func.HttpRequest, client: df.DurableOrchestrationClient, context: func.Context
     ) -> str:
-        return f"{req.method} {client} {context}"
+        return f"{req.method} {client.native_client} {context}"
 
     decorated: Any = start
     for index in order:
         decorated = decorators[index](decorated)
-    app.durable.attach(cast(DurableHost, SimpleNamespace(client="the client")))
+    native = DurableOrchestrationClient(Hub(memory_storage(), "Hub"))
+    app.durable.attach(cast(DurableHost, SimpleNamespace(client=native)))
     (begin, *_) = app.get_functions()
     shown = begin.get_user_function()
     assert begin.get_function_name() == "begin"
@@ -199,7 +203,7 @@ async def test_the_client_is_given_whatever_the_order(
     assert list(inspect.signature(shown).parameters) == ["req", "context"]
     assert set(get_type_hints(shown)) == {"req", "context", "return"}
     request = func.HttpRequest("GET", "/", body=b"")
-    assert await shown(req=request, context="ctx") == "GET the client ctx"
+    assert await shown(req=request, context="ctx") == f"GET {native} ctx"
 
 
 def test_a_client_of_another_hub_is_refused(app: df.DFApp, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,14 @@ async def populate(world: World) -> None:
         ),
         ("createdTimeFrom=9999-12-31T23:59:59Z", []),
         ("top=1000&taskHub=x&connection=y&code=z", ["b1", "b0", "a1", "a0"]),
+        ("name=work", ["b1", "b0"]),
+        ("name=work&runtimeStatus=Running", ["b0"]),
+        ("name=", ["b1", "b0", "a1", "a0"]),
+        ("completedTimeFrom=2026-01-01T00:01:00Z", ["a1"]),
+        ("completedTimeTo=2026-01-01T00:00:30Z", ["a0"]),
+        ("completedTimeFrom=0001-01-01&completedTimeTo=9999-12-31", ["a1", "a0"]),
+        ("completedTimeTo=0001-01-01", []),
+        ("completedTimeTo=9999-12-31&runtimeStatus=Pending", []),
     ],
 )
 async def test_filters(world: World, query: str, ids: list[str]) -> None:
@@ -198,6 +206,9 @@ async def test_what_has_not_ended_is_not_purged(world: World) -> None:
         ("createdTimeFrom=2025-01-01&runtimeStatus=Failed", ["b1", "b0", "a0"]),
         ("createdTimeFrom=2025-01-01&runtimeStatus=failed,completed", ["b1", "b0"]),
         ("createdTimeFrom=2026-01-01T00:00:30Z", ["b1", "b0", "a0"]),
+        ("createdTimeFrom=2025-01-01&name=echo", ["b1", "b0", "a1"]),
+        ("createdTimeFrom=2025-01-01&instanceIdPrefix=a1&recursive=true", ["b1", "b0", "a0"]),
+        ("createdTimeFrom=2025-01-01&completedTimeFrom=2026-01-01T00:01:00Z", ["b1", "b0", "a0"]),
         (
             "createdTimeFrom=2025-01-01&createdTimeTo=2026-01-01T00:00:30Z&code=x",
             ["b1", "b0", "a1"],
@@ -247,7 +258,13 @@ async def _nothing(head: object) -> None:
         "createdTimeFrom=2025-01-01&createdTimeTo=",
         "createdTimeFrom=2025-01-01&runtimeStatus=",
         "createdTimeFrom=2025-01-01&runtimeStatuses=Failed",
-        "createdTimeFrom=2025-01-01&instanceIdPrefix=b",
+        "createdTimeFrom=2025-01-01&instanceId=b",
+        "createdTimeFrom=2025-01-01&instanceIdPrefix=",
+        "createdTimeFrom=2025-01-01&tag=team",
+        "createdTimeFrom=2025-01-01&tag=",
+        "createdTimeFrom=2025-01-01&tag==x",
+        "createdTimeFrom=2025-01-01&recursive=yes",
+        "createdTimeFrom=2025-01-01&completedTimeFrom=2026-02-01&completedTimeTo=2026-01-01",
         "createdTimeFrom=2025-01-01&runtimeStatus=Ended",
     ],
 )
@@ -256,3 +273,51 @@ async def test_a_purge_that_would_take_more_than_meant_is_refused(world: World, 
     answer = await world.call("DELETE", f"instances?{query}")
     assert (answer.status, answer.error) == (400, "InvalidRequest")
     assert len((await world.call("GET", "instances")).json) == 4
+
+
+async def test_tags_in_status_and_filter(world: World) -> None:
+    await populate(world)
+    world.clock.advance(60)
+    await world.client.start_new("echo", "t", tags={"team": "a=b", "ü": "☃"})
+    shown = (await world.call("GET", "instances/t")).json
+    assert shown["tags"] == {"team": "a=b", "ü": "☃"}
+    assert "tags" not in (await world.call("GET", "instances/a0")).json
+    for query, ids in (
+        ("tag=team=a=b", ["t"]),
+        ("tag=team=a", []),
+        (f"tag={quote('ü=☃')}&runtimeStatus=Pending", ["t"]),
+        ("tag=", ["t", "b1", "b0", "a1", "a0"]),
+    ):
+        answer = await world.call("GET", f"instances?{query}")
+        assert [status["instanceId"] for status in answer.json] == ids
+    refused = await world.call("GET", "instances?tag=team")
+    assert (refused.status, refused.error) == (400, "InvalidRequest")
+
+
+async def test_counts(world: World) -> None:
+    assert (await world.call("GET", "counts")).json == {}
+    await populate(world)
+    for query, expected in (
+        ("", {"Completed": 1, "Failed": 1, "Pending": 1, "Running": 1}),
+        ("?name=work", {"Pending": 1, "Running": 1}),
+        ("?instanceIdPrefix=a&runtimeStatus=failed,running", {"Failed": 1}),
+        ("?tag=x=y&code=z", {}),
+    ):
+        answer = await world.call("GET", f"counts{query}")
+        assert (answer.status, answer.json) == (200, expected)
+    for query in ("status=Failed", "name=", "createdTimeFrom=soon"):
+        refused = await world.call("GET", f"counts?{query}")
+        assert (refused.status, refused.error) == (400, "InvalidRequest")
+
+
+async def test_a_start_at_a_later_time(world: World) -> None:
+    answer = await world.call(
+        "POST", "orchestrators/echo/later?startAt=2026-01-01T00:10:00%2B00:00"
+    )
+    assert answer.status == 202
+    shown = await world.call("GET", "instances/later")
+    assert (shown.status, shown.json["runtimeStatus"]) == (202, "Pending")
+    assert shown.json["scheduledStartTime"] == "2026-01-01T00:10:00Z"
+    refused = await world.call("POST", "orchestrators/echo/other?startAt=later")
+    assert (refused.status, refused.error) == (400, "InvalidRequest")
+    assert (await world.call("GET", "instances/other")).status == 404

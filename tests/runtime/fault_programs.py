@@ -17,6 +17,9 @@ KINDS = ("main", "eternal", "large")
 NEWER_KINDS = ("accounts", "rewound", "main")
 """Entities with locks, and failures that are rewound."""
 
+SCHEDULED = ("accounts", "rewound")
+"""Some of these begin later than they are started."""
+
 INPUTS: dict[str, Callable[[random.Random, int], Any]] = {
     "main": lambda rnd, number: number,
     "eternal": lambda rnd, number: [2, []],

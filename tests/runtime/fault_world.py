@@ -27,11 +27,12 @@ from durable.runtime.runtime import RuntimeOptions
 from tests.faulty import Faults, faulty_storage
 from tests.memory_hub import MemoryHub
 from tests.runtime.fault_checks import check
-from tests.runtime.fault_programs import EVENTS, INPUTS, KINDS, register, register_newer
+from tests.runtime.fault_programs import EVENTS, INPUTS, KINDS, SCHEDULED, register, register_newer
 
 FAULTY = timedelta(seconds=150)
 LIMIT = timedelta(seconds=1500)
 AFTERWARDS = timedelta(seconds=200)
+LATER = (None, None, timedelta(seconds=4), timedelta(seconds=40), timedelta(seconds=130))
 USERS = 5
 TRIES = 50
 
@@ -115,9 +116,16 @@ class World:
     ) -> None:
         client, rnd = self.random.choice(clients), self.random
         kind = rnd.choice(self._choice)
+        # a far one is the sweeper's
+        times = LATER if self.hub.sweeping else LATER[:-1]
+        later = rnd.choice(times) if kind in SCHEDULED else None
         if not await self._insist(
             lambda: client.start_new(
-                kind, instance_id, INPUTS[kind](rnd, int(instance_id[1:])), if_exists="skip"
+                kind,
+                instance_id,
+                INPUTS[kind](rnd, int(instance_id[1:])),
+                if_exists="skip",
+                start_at=later,
             )
         ):
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from durable.hub.keys import newest_first
 from durable.hub.rows import Head
+from durable.model.functions import OrchestratorDefinition, Registry
 from durable.model.instance import InstanceStatus
 from tests.memory_hub import MemoryHub
 
@@ -23,6 +24,13 @@ def adder(hub: MemoryHub) -> list[int]:
         return value + 1
 
     return ran
+
+
+def another_app() -> Registry:
+    """An app with none of the test's functions."""
+    registry = Registry()
+    registry.add(OrchestratorDefinition("another", lambda context: None))
+    return registry
 
 
 async def nothing_left(hub: MemoryHub) -> None:

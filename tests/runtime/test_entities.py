@@ -21,6 +21,7 @@ from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Where
 from durable.runtime.runtime import RuntimeOptions
 from tests.memory_hub import MemoryHub
+from tests.runtime.helpers import another_app
 
 ONE = EntityId("counter", "one")
 TWO = EntityId("counter", "two")
@@ -410,7 +411,7 @@ async def test_a_worker_without_the_entity_leaves_it_to_one_that_has_it() -> Non
     counting(hub)
     async with hub:
         await hub.stop(hub.runtimes[0])
-        bare = await hub.add_runtime(registry=type(hub.registry)())
+        bare = await hub.add_runtime(another_app())
         await hub.outside.signal_entity(ONE, "add", 1)
         await hub.run(30)
         assert [e.exists async for e in hub.outside.list_entities(include_empty=True)] == [False]

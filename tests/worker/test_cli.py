@@ -147,7 +147,7 @@ app = df.DFApp()
 
 @app.route(route="take")
 @app.durable_client_input(client_name="client")
-def take(req, client): ...
+def take(req): ...
 """
     (folder / "function_app.py").write_text(source)
     said = fails(folder, 2, "functions")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durable.worker.ncrontab import parse_schedule
+from durable.model.crontab import parse_schedule
 
 START = "2026-01-01 00:00:00"  # a Thursday
 

@@ -47,6 +47,7 @@ class CountingRuntime:
         self.work_queues = {"a": WORK, "b": WORK}
         self.turns, self.activities = Slots(size), Slots(size)
         self.on_nudge: Callable[[str, float], None] | None = None
+        self.on_look_away: Callable[[str, float], None] | None = None
         self.handled: list[bytes] = []
         self.most = 0
         self.finish = asyncio.Event()
@@ -273,3 +274,33 @@ async def test_stopping_leaves_what_is_handled_alone(rig: Rig) -> None:
     with pytest.raises(StorageError):
         await rig.queues.length("nothing-here")
     assert await rig.queues.length(WORK) == 0
+
+
+async def test_a_queue_is_left_to_others_for_a_while() -> None:
+    rig = Rig()
+    await rig.start()
+    assert rig.runtime.on_look_away is not None
+    rig.runtime.on_look_away(CONTROL, 1.2)
+    rig.runtime.on_look_away("another", 1.2)
+    await elapse(rig.clock, 0.1)
+    for queue in (CONTROL, WORK):
+        await rig.queues.send(queue, queue.encode())
+    assert rig.runtime.on_nudge is not None
+    rig.runtime.on_nudge(CONTROL, 0.0)
+    await elapse(rig.clock, 1.0, step=0.1)
+    assert rig.runtime.handled == [WORK.encode()]
+    await elapse(rig.clock, 2.0, step=0.1)
+    assert rig.runtime.handled == [WORK.encode(), CONTROL.encode()]
+    await rig.stop()
+    assert rig.runtime.on_look_away is None
+
+
+async def test_a_pump_that_looks_away_stops_at_once() -> None:
+    rig = Rig()
+    await rig.start()
+    assert rig.runtime.on_look_away is not None
+    rig.runtime.on_look_away(CONTROL, 1000.0)
+    await elapse(rig.clock, 3.0)
+    # it is cancelled after five seconds otherwise
+    async with asyncio.timeout(2):
+        await rig.stop()

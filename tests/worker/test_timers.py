@@ -12,10 +12,10 @@ import pytest
 
 from durable.errors import ConfigurationError, Throttled
 from durable.hub.hub import Hub
+from durable.model.crontab import parse_schedule
 from durable.storage.memory import ManualClock, memory_storage
 from durable.worker.inventory import TimerFunction
 from durable.worker.invocation import Invocable, Invoker
-from durable.worker.ncrontab import parse_schedule
 from durable.worker.timers import TimerTrigger, time_zone
 from tests.worker.settling import elapse, settle
 

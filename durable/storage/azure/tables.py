@@ -14,7 +14,7 @@ from azure.data.tables import EdmType, EntityProperty, TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from durable.errors import AmbiguousAnswer, RowMissing
-from durable.ports import Delete, Insert, Merge, Op, Page, Row, Value, Where
+from durable.ports import Condition, Delete, Insert, Merge, OneOf, Op, Page, Row, Value
 from durable.storage import limits
 from durable.storage.azure.answers import (
     NotFoundAnswer,
@@ -69,7 +69,7 @@ class AzureTables:
     async def query(
         self,
         table: str,
-        where: Sequence[Where],
+        where: Sequence[Condition],
         *,
         limit: int = limits.MAX_PAGE,
         token: str | None = None,
@@ -225,11 +225,17 @@ def _plain_datetime(value: datetime) -> datetime:
     return datetime.combine(value.date(), value.time(), UTC)
 
 
-def _filter(where: Sequence[Where]) -> str:
-    for condition in where:
-        limits.check_column(condition.column)
-        limits.check_value(condition.column, condition.value)
-    return " and ".join(f"{each.column} {each.op} {_literal(each.value)}" for each in where)
+def _filter(where: Sequence[Condition]) -> str:
+    limits.check_conditions(where)
+    return " and ".join(map(_condition, where))
+
+
+def _condition(condition: Condition) -> str:
+    column = condition.column
+    if isinstance(condition, OneOf):
+        either = " or ".join(f"{column} eq {_literal(value)}" for value in condition.values)
+        return f"({either})"
+    return f"{column} {condition.op} {_literal(condition.value)}"
 
 
 def _literal(value: Value) -> str:
