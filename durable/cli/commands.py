@@ -20,6 +20,17 @@ from durable.cli.history import get_history
 from durable.cli.listing import get_instances
 from durable.cli.parser import Parser
 from durable.cli.purging import check_purge, delete_task_hub, hub_to_delete, purge_history
+from durable.cli.schedules import (
+    check_changes,
+    check_new,
+    create_schedule,
+    delete_schedule,
+    get_schedule,
+    get_schedules,
+    pause_schedule,
+    resume_schedule,
+    update_schedule,
+)
 from durable.cli.session import Action, existing_hub, run_on_hub
 from durable.cli.status import get_runtime_status
 from durable.cli.steering import (
@@ -46,6 +57,7 @@ def parse(given: Sequence[str]) -> argparse.Namespace:
     _add_instance_commands(commands)
     _add_looking_commands(commands)
     _add_entity_commands(commands)
+    _add_schedule_commands(commands)
     _add_deleting_commands(commands)
     return commands.parse(given)
 
@@ -246,6 +258,68 @@ def _add_entity_commands(commands: _Commands) -> None:
         "clean-entity-storage",
         clean_entity_storage,
         "remove entities that have been empty for an hour, and locks without an owner",
+    )
+
+
+def _add_schedule_commands(commands: _Commands) -> None:
+    create = commands.add_hub_command(
+        "create-schedule", create_schedule, "start an orchestration again and again"
+    )
+    _add_schedule(create)
+    create.add_argument("--function-name", type=arguments.name, required=True, metavar="NAME")
+    create.add_argument(
+        "--if-exists", choices=("error", "replace"), default="error", help="(default: error)"
+    )
+    create.set_defaults(check=check_new)
+
+    update = commands.add_hub_command("update-schedule", update_schedule, "change a schedule")
+    _add_schedule(update)
+    update.add_argument("--function-name", type=arguments.name, metavar="NAME")
+    update.set_defaults(check=check_changes)
+
+    for name, action, what in (
+        ("pause-schedule", pause_schedule, "start nothing until it is resumed"),
+        ("resume-schedule", resume_schedule, "go on with a paused schedule"),
+        ("delete-schedule", delete_schedule, "remove a schedule; what it started goes on"),
+    ):
+        steering = commands.add_hub_command(name, action, what)
+        _add_schedule_id(steering)
+        _add_timeout(steering)
+
+    _add_schedule_id(commands.add_hub_command("get-schedule", get_schedule, "print a schedule"))
+    several = commands.add_hub_command("get-schedules", get_schedules, "print schedules, by id")
+    several.add_argument("--id-prefix", type=arguments.name, metavar="PREFIX")
+
+
+def _add_schedule(parser: Parser) -> None:
+    _add_schedule_id(parser)
+    _add_timeout(parser)
+    parser.add_argument("--input", type=arguments.payload, metavar="JSON", help=_JSON)
+    parser.add_argument("--cron", help="five fields, or six with seconds first")
+    parser.add_argument("--interval", type=_seconds, metavar="SECONDS")
+    parser.add_argument("--time-zone", help="an IANA name, for --cron (default: UTC)")
+    for name in ("--start-at", "--end-at"):
+        parser.add_argument(name, type=arguments.moment, metavar="TIME", help="ISO 8601, UTC")
+    parser.add_argument(
+        "--catch-up", choices=("skip", "once", "all"), help="what was missed (default: once)"
+    )
+    parser.add_argument(
+        "--overlap", choices=("allow", "skip"), help="while the last run goes on (default: allow)"
+    )
+    parser.add_argument("--version", type=arguments.version, help="that runs are started with")
+
+
+def _add_schedule_id(parser: Parser) -> None:
+    parser.add_argument("--id", type=arguments.name, required=True, help="the schedule's")
+
+
+def _add_timeout(parser: Parser) -> None:
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long to wait for a worker to do it (default: 60)",
     )
 
 

@@ -31,6 +31,10 @@ class EntityNotFoundError(DurableError):
     """Nothing was ever sent to such an entity, or it was cleaned up."""
 
 
+class NotYetDoneError(DurableError):
+    """No worker has done in time what was asked for; it is stored, and one will."""
+
+
 class DeclinedError(DurableError):
     """Something that cannot be undone was not confirmed."""
 

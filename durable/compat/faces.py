@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from durable.codec import annotation_of, decode
-from durable.compat.reading import input_annotation, lenient
+from durable.compat.reading import input_annotation, lenient, remember
 from durable.engine.entities import EntityContext as NativeEntityContext
 from durable.model.functions import Face, UserFunction
 
@@ -44,6 +44,7 @@ def positional(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def orchestrator_face(function: UserFunction, input_type: Any) -> Face | None:
     """1.x for one argument that is no `async def`, 2.x for two."""
+    remember(function)
     if len(positional(function)) >= 2:
         return _two_argument_orchestrator(function, input_type)
     if inspect.iscoroutinefunction(function) and input_type is None:
@@ -69,6 +70,7 @@ def _two_argument_orchestrator(function: UserFunction, input_type: Any) -> Face:
 
 def activity_face(function: UserFunction, input_name: str) -> Face | None:
     """2.x for two required arguments of which the first is not the input; else native."""
+    remember(function)
     required = [each for each in positional(function) if each.default is each.empty]
     if len(required) != 2 or required[0].name == input_name:
         return None

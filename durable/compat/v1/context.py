@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
+from durable.compat.reading import result_type
 from durable.compat.v1.tasks import AtomicTask, TimerTask, WhenAllTask, WhenAnyTask, shown
 from durable.engine import context as native
 from durable.engine.decider import Decider
@@ -68,6 +69,7 @@ class DurableOrchestrationContext(native.DurableOrchestrationContext):
     ) -> AtomicTask:
         """Run an activity, given by name or as the decorated function. The result has the
         function's return annotation, or `expected_type`."""
+        expected_type = expected_type if expected_type is not None else result_type(name)
         call: Callable[..., DurableTask[Any]] = super().call_activity
         return self._shown(call(name, input_, retry=retry, expected_type=expected_type), "activity")
 
@@ -93,6 +95,7 @@ class DurableOrchestrationContext(native.DurableOrchestrationContext):
         tags: Mapping[str, str] | None = None,
     ) -> AtomicTask:
         """Run another orchestrator as an instance of its own and await its output."""
+        expected_type = expected_type if expected_type is not None else result_type(name)
         task = super().call_sub_orchestrator(
             name, input_, instance_id, version, expected_type, retry=retry, tags=tags
         )
