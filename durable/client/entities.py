@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from durable.client.access import AT_ONCE, Access, utc
+from durable.client.access import Access, utc
 from durable.engine.entity_calls import as_utc, check_operation
 from durable.errors import InvalidRequestError, RowChanged, RowMissing
 from durable.hub.instances import PayloadGone
 from durable.hub.keys import ENTITY_INBOX, encode
 from durable.hub.messages import Doorbell
+from durable.hub.projection import Listed
 from durable.hub.purge import finish_purge, guarded
 from durable.hub.ringing import repeat
 from durable.hub.rows import PURGING, Head
+from durable.hub.together import together
 from durable.model.entities import EntityId
 from durable.model.events import Arrival, EntityOperation
 
@@ -159,20 +160,18 @@ class Entities(Access):
             prefix=encode(wanted), limit=top, token=token
         )
         low, high = utc(last_modified_from), utc(last_modified_to)
-        limit = asyncio.Semaphore(AT_ONCE)
 
-        async def one(instance_id: str) -> EntityState | None:
-            async with limit:
-                state = await self.read_entity_state(
-                    EntityId.parse(instance_id), include_state=include_state
-                )
+        async def one(row: Listed) -> EntityState | None:
+            state = await self.read_entity_state(
+                EntityId.parse(row.instance_id), include_state=include_state
+            )
             if state is None or not (state.exists or include_empty):
                 return None
             if (low and state.last_modified < low) or (high and state.last_modified > high):
                 return None
             return state
 
-        found = await asyncio.gather(*(one(row.instance_id) for row in rows))
+        found = await together(rows, one)
         return [state for state in found if state is not None], token
 
     async def clean_entity_storage(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Unpack
 
-from durable.client.access import AT_ONCE, Access
+from durable.client.access import Access
 from durable.client.filters import Filters, instance_filter
 from durable.errors import InstanceNotFoundError, InvalidRequestError
 from durable.hub.instances import PayloadGone
 from durable.hub.payloads import payloads_of
 from durable.hub.projection import Listed
 from durable.hub.rows import PURGING, Head
+from durable.hub.together import together
 from durable.model.events import Event, PayloadRef
 from durable.model.instance import (
     InstanceStatus,
@@ -110,18 +110,16 @@ class Looking(Access):
         next page. A page may hold fewer, or none, and still have a next one."""
         wanted = instance_filter(**filters)
         rows, token = await self._hub.projection.page(wanted, limit=_checked(top), token=token)
-        limit = asyncio.Semaphore(AT_ONCE)
 
         async def one(row: Listed) -> InstanceStatus | None:
-            async with limit:
-                head = await self._head_or_none(row.instance_id)
-                if head is None or head.incarnation != row.incarnation:
-                    return None
-                if wanted.statuses is not None and head.runtime_status not in wanted.statuses:
-                    return None
-                return await self.get_status(row.instance_id, show_input=show_input)
+            head = await self._head_or_none(row.instance_id)
+            if head is None or head.incarnation != row.incarnation:
+                return None
+            if wanted.statuses is not None and head.runtime_status not in wanted.statuses:
+                return None
+            return await self.get_status(row.instance_id, show_input=show_input)
 
-        found = await asyncio.gather(*(one(row) for row in rows))
+        found = await together(rows, one)
         return [status for status in found if status is not None], token
 
     async def list_instance_ids(

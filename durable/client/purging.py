@@ -14,6 +14,7 @@ from durable.hub.instances import PayloadGone
 from durable.hub.projection import Listed
 from durable.hub.purge import purge
 from durable.hub.rows import Head
+from durable.hub.together import together
 from durable.model.events import SubOrchestrationInstanceCreated
 from durable.model.instance import OrchestrationRuntimeStatus
 
@@ -138,13 +139,7 @@ class Purging(Access):
             for event in (*stored.turn.closing, *stored.turn.events)
             if isinstance(event, SubOrchestrationInstanceCreated)
         )
-        limit = asyncio.Semaphore(AT_ONCE)
-
-        async def find(instance_id: str) -> Head | None:
-            async with limit:
-                return await self._head_or_none(instance_id)
-
-        found = await asyncio.gather(*map(find, ids))
+        found = await together(ids, self._head_or_none)
         return [child for child in found if child is not None and _is_ended_child(child, parent)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from durable.errors import InstanceExistsError, StorageError
 from durable.hub.filters import InstanceFilter
 from durable.hub.projection import Listed
 from durable.hub.purge import purge
+from durable.hub.together import together
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 
 if TYPE_CHECKING:
@@ -53,13 +53,7 @@ class RetentionSweep:
         rows, self._token = await self._hub.projection.page(
             old, settled=True, limit=LOOKED_AT, token=self._token
         )
-        limit = asyncio.Semaphore(AT_ONCE)
-
-        async def one(row: Listed) -> None:
-            async with limit:
-                await self._look_at(row, now)
-
-        await asyncio.gather(*(one(row) for row in rows))
+        await together(rows, lambda row: self._look_at(row, now))
         self._resumes = now + min(REST, shortest) if self._token is None else None
 
     async def _look_at(self, row: Listed, now: datetime) -> None:
