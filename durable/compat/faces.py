@@ -69,9 +69,12 @@ def _two_argument_orchestrator(function: UserFunction, input_type: Any) -> Face:
 
 
 def activity_face(function: UserFunction, input_name: str) -> Face | None:
-    """2.x for two required arguments of which the first is not the input; else native."""
+    """2.x for two required arguments of which the first is not the input; else native, with an
+    invocation's context if the second is called so."""
     remember(function)
     required = [each for each in positional(function) if each.default is each.empty]
+    if [each.name for each in required] == [input_name, "context"]:
+        return _activity_with_invocation(function, input_name)
     if len(required) != 2 or required[0].name == input_name:
         return None
     from durable.compat.v2.task import ActivityContext
@@ -81,6 +84,18 @@ def activity_face(function: UserFunction, input_name: str) -> Face | None:
     def face(context: Any, text: str | None) -> tuple[object, ...]:
         value = lenient(functools.partial(decode, text), annotation)
         return ActivityContext(context.instance_id, context.task_id), value
+
+    return face
+
+
+def _activity_with_invocation(function: UserFunction, input_name: str) -> Face:
+    """For the parameter `context`, which functions of any trigger may have."""
+    from durable.worker.context import InvocationContext
+
+    annotation = annotation_of(function, input_name)
+
+    def face(context: Any, text: str | None) -> tuple[object, ...]:
+        return decode(text, annotation), InvocationContext(context.activity, context.activity)
 
     return face
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from durable.errors import InvalidRequestError
 from durable.model.failure import FailureDetails
@@ -32,7 +33,11 @@ class RetryPolicy:
             raise InvalidRequestError("RetryPolicy.first_retry_interval must not be negative")
         if self.max_number_of_attempts < 1:
             raise InvalidRequestError("RetryPolicy.max_number_of_attempts must be at least 1")
-        if self.backoff_coefficient < 1:
+        coefficient: Any = self.backoff_coefficient
+        if coefficient is None:
+            # durabletask's users may say so
+            object.__setattr__(self, "backoff_coefficient", 1.0)
+        elif coefficient < 1:
             raise InvalidRequestError("RetryPolicy.backoff_coefficient must be at least 1")
         for name in ("max_retry_interval", "retry_timeout"):
             limit: timedelta | None = getattr(self, name)

@@ -196,3 +196,18 @@ async def test_what_a_durabletask_worker_collects_is_an_app() -> None:
         with pytest.raises(ConfigurationError, match="durable start"):
             worker.start()
     assert await run(worker.app, "orchestrate", 1) == 2
+
+
+async def test_an_activity_may_ask_for_its_invocation() -> None:
+    app = df.DFApp()
+
+    @app.activity_trigger(input_name="name")
+    def greet(name: str, context: func.Context) -> list[str]:
+        assert context.invocation_id
+        return [name, context.function_name]
+
+    @app.orchestration_trigger(context_name="context")
+    def hello(context: Any) -> Any:
+        return (yield context.call_activity("greet", "you"))
+
+    assert await run(app, "hello") == ["you", "greet"]

@@ -304,3 +304,22 @@ def test_statuses_of_durabletask_stand_for_native_ones() -> None:
     assert Status.of(native.CANCELED) is Status.TERMINATED
     assert Status.RUNNING.native == (native.RUNNING, native.STUCK)
     assert {each for status in Status for each in status.native} == set(native)
+
+
+async def test_a_start_says_which_instances_it_may_replace(hub: MemoryHub) -> None:
+    client = DurableFunctionsClient(hub.client)
+
+    class Policy:
+        replaceableStatus = (Status.FAILED.value,)
+
+    async def start(given: str) -> str:
+        return await client.schedule_new_orchestration(
+            "order", input=given, instance_id="one", reuse_id_policy=Policy()
+        )
+
+    await start("fail")
+    assert str((await hub.wait("one")).runtime_status) == "Failed"
+    await start("")
+    assert str((await hub.wait("one")).runtime_status) == "Completed"
+    with pytest.raises(df.InstanceExistsError):
+        await start("")

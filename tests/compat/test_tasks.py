@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 import durable as df
+from durable.compat.v1 import actions
 from durable.compat.v1.actions import (
     CallActivityAction,
     CreateTimerAction,
@@ -176,7 +178,7 @@ def test_actions_are_data() -> None:
     assert CallActivityAction("act", 1).to_json() == {
         "actionType": 0,
         "functionName": "act",
-        "input": 1,
+        "input": "1",
     }
     assert WhenAllAction([NoOpAction("x")]).to_json()["compoundActions"] == [
         {"actionType": -1, "metadata": "x"}
@@ -185,3 +187,51 @@ def test_actions_are_data() -> None:
         CreateTimerAction("soon")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="empty"):
         CallActivityAction("")
+
+
+def test_actions_are_json_as_the_protocol_of_1x_has_it() -> None:
+    retry, entity = df.RetryOptions(5000, 3), df.EntityId("Name", "k")
+    due = datetime(2026, 1, 2, tzinfo=UTC)
+    found = [
+        actions.CallActivityAction("f", 1),
+        actions.CallActivityWithRetryAction("f", retry),
+        actions.CallSubOrchestratorAction("f", "a", "id", "1.0"),
+        actions.CallSubOrchestratorWithRetryAction("f", retry, None, "id"),
+        actions.CallEntityAction(entity, "add", 1),
+        actions.SignalEntityAction(entity, "add", [1]),
+        actions.CallHttpAction(df.DurableHttpRequest("GET", "http://x")),
+        actions.ContinueAsNewAction(4),
+        actions.CreateTimerAction(due),
+        actions.WaitForExternalEventAction("e"),
+        actions.WhenAnyAction([actions.CallActivityAction("f", 1)]),
+    ]
+    options = {"firstRetryIntervalInMilliseconds": 5000, "maxNumberOfAttempts": 3}
+    called = {"actionType": 0, "functionName": "f", "input": "1"}
+    assert [each.to_json() for each in found] == [
+        called,
+        {"actionType": 1, "functionName": "f", "input": "null", "retryOptions": options},
+        {
+            "actionType": 2,
+            "functionName": "f",
+            "input": '"a"',
+            "instanceId": "id",
+            "version": "1.0",
+        },
+        {
+            "actionType": 3,
+            "functionName": "f",
+            "input": "null",
+            "instanceId": "id",
+            "retryOptions": options,
+        },
+        {"actionType": 7, "instanceId": "@name@k", "operation": "add", "input": "1"},
+        {"actionType": 9, "instanceId": "@name@k", "operation": "add", "input": "[1]"},
+        {"actionType": 8, "httpRequest": {"method": "GET", "uri": "http://x"}},
+        {"actionType": 4, "input": "4"},
+        {"actionType": 5, "fireAt": "2026-01-02T00:00:00.000000Z", "isCanceled": False},
+        {"actionType": 6, "externalEventName": "e", "reason": "ExternalEvent"},
+        {"actionType": 11, "compoundActions": [called]},
+    ]
+    assert {each.action_type for each in found} <= set(actions.ActionType)
+    with pytest.raises(ValueError, match="function_name"):
+        actions.CallActivityAction("")

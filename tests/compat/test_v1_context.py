@@ -257,3 +257,48 @@ async def test_bad_arguments_fail_the_instance_with_a_clear_error(app: df.DFApp)
     async with hub_of(app) as hub:
         assert "expected durable tasks, got int" in await outcome(hub, "wrong")
         assert "content has to be a str" in await outcome(hub, "raw")
+
+
+class Amount:
+    """As 1.x's users write what its payloads carry."""
+
+    def __init__(self, cents: int) -> None:
+        self.cents = cents
+
+    @staticmethod
+    def to_json(amount: Amount) -> str:
+        return str(amount.cents)
+
+    @staticmethod
+    def from_json(text: str) -> Amount:
+        return Amount(int(text))
+
+
+def amounts(returns: type) -> df.DFApp:
+    app = df.DFApp()
+
+    def twice_the_amount(amount: Amount) -> Amount:
+        return Amount(amount.cents * 2)
+
+    twice_the_amount.__annotations__["return"] = returns
+    app.activity_trigger(input_name="amount")(twice_the_amount)
+
+    @app.orchestration_trigger(context_name="context")
+    def pay_amount(context: Any) -> Generator[Any, Any, Amount]:
+        paid = yield context.call_activity("twice_the_amount", Amount(3))
+        return paid if isinstance(paid, Amount) else Amount(-1)
+
+    @app.orchestration_trigger(context_name="context")
+    def ask_amount(context: Any) -> Code:
+        paid = yield context.call_sub_orchestrator("pay_amount")
+        return [type(paid).__name__, paid.cents]
+
+    return app
+
+
+async def test_objects_of_users_come_back_from_functions_that_are_called_by_name() -> None:
+    assert await run(amounts(Amount), "ask_amount") == ["Amount", 6]
+    # two functions of that name, of which one returns something else: nobody guesses
+    ours, other = amounts(Amount), amounts(Order)
+    assert await run(ours, "pay_amount") == "-1"
+    assert other.durable.registry.activities["twice_the_amount"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -175,3 +175,14 @@ async def test_an_async_function_of_two_arguments(app: df.DFApp) -> None:
         return doubled["count"]
 
     assert await run(app, "modern", Order("tea", 1)) == 2
+
+
+def test_a_policy_without_a_coefficient_waits_evenly() -> None:
+    policy: Any = task.RetryPolicy
+    given = policy(
+        first_retry_interval=timedelta(seconds=3),
+        max_number_of_attempts=9,
+        backoff_coefficient=None,
+    )
+    now, failure = datetime(2026, 1, 1), df.FailureDetails("m", "T")
+    assert given.next_attempt(5, failure, now, now) == timedelta(seconds=3)

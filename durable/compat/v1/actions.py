@@ -1,7 +1,7 @@
 """`azure.durable_functions.models.actions`: what an orchestrator decided, as data.
 
 Nothing here is sent anywhere: the engine has events of its own. The classes are what tasks of
-users are made with, and what tests of users compare.
+users are made with, and what tests of users compare. Inputs are JSON texts.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
+
+from durable.codec import encode
 
 
 class ActionType(IntEnum):
@@ -59,7 +61,7 @@ class CallActivityAction(Action):
     kind = ActionType.CALL_ACTIVITY
 
     def __init__(self, function_name: str, input_: object = None) -> None:
-        self.function_name, self.input_ = _named(function_name), input_
+        self.function_name, self.input_ = _named(function_name), encode(input_)
 
 
 class CallActivityWithRetryAction(Action):
@@ -67,7 +69,7 @@ class CallActivityWithRetryAction(Action):
 
     def __init__(self, function_name: str, retry_options: Any, input_: object = None) -> None:
         self.function_name, self.retry_options = _named(function_name), _given(retry_options)
-        self.input_ = input_
+        self.input_ = encode(input_)
 
 
 class CallSubOrchestratorAction(Action):
@@ -80,7 +82,7 @@ class CallSubOrchestratorAction(Action):
         instance_id: str | None = None,
         version: str | None = None,
     ) -> None:
-        self.function_name, self.input_ = _named(function_name), _input
+        self.function_name, self.input_ = _named(function_name), encode(_input)
         self.instance_id, self.version = instance_id, version
 
 
@@ -96,14 +98,14 @@ class CallSubOrchestratorWithRetryAction(Action):
         version: str | None = None,
     ) -> None:
         self.function_name, self.retry_options = _named(function_name), _given(retry_options)
-        self.input_, self.instance_id, self.version = _input, instance_id, version
+        self.input_, self.instance_id, self.version = encode(_input), instance_id, version
 
 
 class CallEntityAction(Action):
     kind = ActionType.CALL_ENTITY
 
     def __init__(self, entity_id: Any, operation: str, input_: object = None) -> None:
-        self.instance_id, self.operation, self.input_ = str(entity_id), operation, input_
+        self.instance_id, self.operation, self.input_ = str(entity_id), operation, encode(input_)
 
 
 class SignalEntityAction(CallEntityAction):
@@ -121,7 +123,7 @@ class ContinueAsNewAction(Action):
     kind = ActionType.CONTINUE_AS_NEW
 
     def __init__(self, input_: object = None) -> None:
-        self.input_ = input_
+        self.input_ = encode(input_)
 
 
 class CreateTimerAction(Action):
@@ -169,6 +171,8 @@ def _given(value: Any) -> Any:
 
 
 def _camel(name: str) -> str:
+    if name == "is_cancelled":
+        return "isCanceled"
     head, *rest = name.strip("_").split("_")
     return head + "".join(part.capitalize() for part in rest)
 

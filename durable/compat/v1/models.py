@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any
 
 from durable.model import entities
@@ -156,7 +157,7 @@ class DurableOrchestrationBindings:
     ) -> None:
         self.task_hub_name, self.rpc_base_url = taskHubName, rpcBaseUrl
         self.creation_urls, self.management_urls = dict(creationUrls), dict(managementUrls)
-        self.client_data = client_data
+        self.client_data = SimpleNamespace(**client_data)
 
     @classmethod
     def from_json(cls, json_string: str) -> DurableOrchestrationBindings:
