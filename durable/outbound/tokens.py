@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from azure.identity.aio import DefaultAzureCredential
-
 from durable.errors import InvalidRequestError
 from durable.model.http import ManagedIdentityTokenSource, TokenSource
 
@@ -26,10 +24,18 @@ class Credential(Protocol):
     async def close(self) -> None: ...
 
 
+def default_credential() -> Credential:
+    """Whatever the environment, the app's identity or a developer's sign-in gives."""
+    # a fifth of a second to import, which most apps need not spend
+    from azure.identity.aio import DefaultAzureCredential
+
+    return DefaultAzureCredential()
+
+
 class Tokens:
     """One credential for all requests, made when first asked for."""
 
-    def __init__(self, credential: Callable[[], Credential] = DefaultAzureCredential) -> None:
+    def __init__(self, credential: Callable[[], Credential] = default_credential) -> None:
         self._make = credential
         self._credential: Credential | None = None
 

@@ -11,7 +11,6 @@ import aiohttp
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.data.tables.aio import TableServiceClient
-from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
 from azure.storage.queue.aio import QueueServiceClient
 
 from durable.errors import AmbiguousAnswer, ContainerMissing
@@ -138,10 +137,13 @@ def _requests_log() -> logging.Logger:
 
 
 def _identity(connection: Connection) -> AsyncTokenCredential | None:
+    if not isinstance(connection.credential, Identity):
+        return None
+    # a fifth of a second to import, which an app with a connection string need not spend
+    from azure.identity import aio as identity
+
     match connection.credential:
         case Identity(managed=True, client_id=client_id):
-            return ManagedIdentityCredential(client_id=client_id)
+            return identity.ManagedIdentityCredential(client_id=client_id)
         case Identity(client_id=client_id):
-            return DefaultAzureCredential(managed_identity_client_id=client_id)
-        case _:
-            return None
+            return identity.DefaultAzureCredential(managed_identity_client_id=client_id)
