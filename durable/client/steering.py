@@ -9,10 +9,10 @@ from typing import Any
 from durable.client.access import Access, utc
 from durable.client.reusing import IdReusePolicy, IfExists
 from durable.client.starting import StartRequest, start
-from durable.errors import InstanceFinishedError, InvalidRequestError
+from durable.errors import InstanceFinishedError, InstanceNotFoundError, InvalidRequestError
 from durable.hub.rewind import rewind
 from durable.hub.ringing import repeat
-from durable.hub.rows import Head
+from durable.hub.rows import PURGING, Head
 from durable.model.entities import EntityId, is_entity
 from durable.model.events import (
     Arrival,
@@ -152,6 +152,8 @@ class Steering(Access):
         )
         if not accepted:
             now = await self._head(instance_id)
+            if now.status == PURGING:
+                raise InstanceNotFoundError(f"instance {instance_id!r} is being purged")
             raise InstanceFinishedError(
                 f"instance {instance_id!r} is {now.runtime_status}: only a failed one is rewound"
             )
