@@ -14,7 +14,7 @@ from typing import Any
 
 from durable.codec import decode, encode
 from durable.engine.entity_calls import as_utc, check_operation
-from durable.engine.execution import REMEMBER, Outstanding
+from durable.engine.ledger import REMEMBER, Outstanding
 from durable.model.commit import Commit, OutboxItem, Send
 from durable.model.entities import EntityId, Lock
 from durable.model.events import (

@@ -8,33 +8,26 @@ prefix already run; dropping it never changes a result.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from durable.codec import encode
 from durable.engine.context import DurableOrchestrationContext
 from durable.engine.decider import Decider
 from durable.engine.determinism import check_leftover, check_match
+from durable.engine.ledger import REMEMBER, Ledger, Outstanding
 from durable.engine.rewinding import effective, nothing_undone, plan
 from durable.model.commit import Commit, OutboxItem, Send
 from durable.model.events import (
     INCOMING,
     Arrival,
-    Completion,
     ContinueAsNew,
     Decision,
-    EntityLock,
-    EntityLockGranted,
     EntityLockRequested,
-    EntityOperation,
     EntityOperationCalled,
-    EntityOperationCompleted,
-    EntityOperationFailed,
     EntityOperationSignaled,
-    EntityUnlock,
     EntityUnlockSent,
     Event,
-    EventRaised,
     EventSent,
     ExecutionCompleted,
     ExecutionResumed,
@@ -44,11 +37,7 @@ from durable.model.events import (
     ExecutionTerminated,
     Incoming,
     Scheduling,
-    SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
-    SubOrchestrationInstanceFailed,
-    TaskCompleted,
-    TaskFailed,
     TaskScheduled,
     TimerCanceled,
     TimerCreated,
@@ -59,22 +48,7 @@ from durable.model.failure import FailureDetails
 from durable.model.functions import OrchestratorDefinition
 from durable.model.instance import OrchestrationRuntimeStatus, Parent
 
-NEAR = timedelta(minutes=2)
-"""A timer due within this is a doorbell hidden until then; a later one is a row in the index."""
-
-REMEMBER = timedelta(hours=1)
-"""How long a consumed message id outlives its generation; senders give up long before."""
-
 Status = OrchestrationRuntimeStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Outstanding:
-    """A task that was scheduled and has not ended."""
-
-    event: Scheduling
-    since: datetime
-    turn: int
 
 
 class Execution:
@@ -92,12 +66,9 @@ class Execution:
         self.parent = parent
         self.start = start
         self.sequence = 0
-        self.outstanding: dict[int, Outstanding] = {}
-        self.locks: dict[int, str] = {}
-        """Entities by the task id of the lock request, from then until the release."""
+        self.ledger = Ledger()
         self.time: datetime | None = None
         self.is_open = True
-        self._seen: dict[str, datetime] = {}
         self._turn_time: datetime | None = None
         self._accepted: list[Incoming] = []
         self._history: list[Turn] = []
@@ -185,7 +156,7 @@ class Execution:
             return self
         complete = plan(self, self._history, request)
         execution = self._with(complete, time)
-        if execution.locks:
+        if execution.ledger.locks:
             execution.close()
             complete = nothing_undone(self._history, complete)
             execution = self._with(complete, time)
@@ -215,29 +186,22 @@ class Execution:
         """Whether the code waits for a resume; events are recorded meanwhile."""
         return self._decider.suspended
 
+    @property
+    def outstanding(self) -> dict[int, Outstanding]:
+        """The tasks that were scheduled and have not ended."""
+        return self.ledger.outstanding
+
     def is_outstanding(self, task_id: int) -> bool:
         """Whether the task was scheduled and has not ended."""
         return task_id in self.outstanding
 
     def due(self, now: datetime) -> list[Arrival]:
         """The timers that have come due, in the order of their times."""
-        timers = [
-            (item.event.fire_at, task_id)
-            for task_id, item in self.outstanding.items()
-            if isinstance(item.event, TimerCreated) and item.event.fire_at <= now
-        ]
-        return [Arrival(TimerFired(task_id), self.execution_id) for _, task_id in sorted(timers)]
+        return self.ledger.due(now, self.execution_id)
 
     def next_timer(self) -> datetime | None:
         """When the next outstanding timer is due."""
-        return min(
-            (
-                item.event.fire_at
-                for item in self.outstanding.values()
-                if isinstance(item.event, TimerCreated)
-            ),
-            default=None,
-        )
+        return self.ledger.next_timer()
 
     def close(self) -> None:
         """Drop the user code."""
@@ -251,7 +215,7 @@ class Execution:
         ends = bool(turn.closing) and turn.execution_id == self.execution_id
         self.time, self.sequence = turn.time, turn.sequence + 1
         self.is_open = turn.open and not ends
-        self._seen.update(turn.seen)
+        self.ledger.seen.update(turn.seen)
         return turn.closing if ends else turn.events
 
     def _replay_turn(self, turn: Turn) -> None:
@@ -271,45 +235,9 @@ class Execution:
             check_leftover(decider)
 
     def _note(self, event: Event, time: datetime, sequence: int) -> None:
-        """What an event changes in the set of open tasks and known messages."""
-        match event:
-            case (
-                TaskCompleted()
-                | TaskFailed()
-                | TimerFired()
-                | SubOrchestrationInstanceCompleted()
-                | SubOrchestrationInstanceFailed()
-                | EntityOperationCompleted()
-                | EntityOperationFailed()
-                | EntityLockGranted()
-                | TimerCanceled()
-            ):
-                self.outstanding.pop(event.task_id, None)
-            case EntityLockRequested():
-                self.outstanding[event.task_id] = Outstanding(event, time, sequence)
-                self.locks[event.task_id] = event.entity_id
-            case EntityUnlockSent():
-                self.outstanding.pop(event.task_id, None)
-                self.locks.pop(event.task_id, None)
-            case (
-                TaskScheduled()
-                | TimerCreated()
-                | SubOrchestrationInstanceCreated()
-                | EntityOperationCalled()
-            ):
-                self.outstanding[event.task_id] = Outstanding(event, time, sequence)
-            case (
-                EventRaised()
-                | ExecutionSuspended()
-                | ExecutionResumed()
-                | ExecutionTerminated()
-                | ExecutionRewound()
-            ):
-                self._seen[event.message_id] = time
-            case ExecutionStarted():
-                self.start = event
-            case _:
-                pass
+        if isinstance(event, ExecutionStarted):
+            self.start = event
+        self.ledger.note(event, time, sequence)
 
     # ---- the next turn ----
 
@@ -337,10 +265,12 @@ class Execution:
 
     def _take_in(self, arrivals: Sequence[Arrival]) -> None:
         for arrival in arrivals:
-            event = self._accept(arrival)
+            event = self.ledger.accept(
+                arrival, self.execution_id, suspended=self._decider.suspended
+            )
             if event is not None:
                 if isinstance(event, TimerFired):
-                    self._dropped += self._drop_timer(event.task_id)
+                    self._dropped += self.ledger.drop_timer(event.task_id)
                 self._feed(event)
 
     def _feed(self, event: Incoming) -> None:
@@ -355,7 +285,7 @@ class Execution:
         the instance, or forgets old message ids."""
         ending, now = self._decider.ending, self._turn_time
         if isinstance(ending, ContinueAsNew):
-            return now is not None and any(now - t >= REMEMBER for t in self._seen.values())
+            return now is not None and any(now - t >= REMEMBER for t in self.ledger.seen.values())
         return ending is not None
 
     def commit(self, *, nonce: str, more: bool = False) -> Commit:
@@ -383,45 +313,13 @@ class Execution:
         if not isinstance(ending, ExecutionTerminated):
             events = (*events, ending)
         for task_id in list(self.outstanding):
-            outbox += self._drop_timer(task_id)
-        outbox += [OutboxItem(Send.UNLOCK, lock, entity) for lock, entity in self.locks.items()]
+            outbox += self.ledger.drop_timer(task_id)
+        outbox += [
+            OutboxItem(Send.UNLOCK, lock, entity) for lock, entity in self.ledger.locks.items()
+        ]
         if isinstance(ending, ContinueAsNew):
             return self._continue(ending, events, outbox, sequence, time, nonce, forget=not more)
         return self._finish(ending, events, outbox, sequence, time, nonce)
-
-    def _accept(self, arrival: Arrival) -> Incoming | None:
-        """The event, if it counts."""
-        event = arrival.event
-        decider = self._decider
-        match event:
-            case (
-                TaskCompleted()
-                | TaskFailed()
-                | TimerFired()
-                | SubOrchestrationInstanceCompleted()
-                | SubOrchestrationInstanceFailed()
-                | EntityOperationCompleted()
-                | EntityOperationFailed()
-                | EntityLockGranted()
-            ):
-                open_task = self.outstanding.get(event.task_id)
-                if (
-                    open_task is None
-                    or arrival.execution_id != self.execution_id
-                    or not isinstance(event, _ANSWERS[type(open_task.event)])
-                ):
-                    return None
-                return event
-            case EntityOperation() | EntityLock() | EntityUnlock() | ExecutionRewound():
-                return None
-            case _:
-                if event.message_id in self._seen:
-                    return None
-                if isinstance(event, ExecutionSuspended) and decider.suspended:
-                    return None
-                if isinstance(event, ExecutionResumed) and not decider.suspended:
-                    return None
-                return event
 
     def _outbox(self, decisions: Sequence[Decision], time: datetime) -> list[OutboxItem]:
         """Note the decisions and list what they send; a timer cancelled at once sends nothing."""
@@ -439,7 +337,7 @@ class Execution:
                         )
                 case TimerCanceled():
                     if decision.task_id not in created:
-                        outbox += self._drop_timer(decision.task_id)
+                        outbox += self.ledger.drop_timer(decision.task_id)
                 case SubOrchestrationInstanceCreated():
                     # known already, it is a rewind's, and the child may exist
                     kind = Send.REWIND if decision.task_id in self.outstanding else Send.CHILD
@@ -459,14 +357,6 @@ class Execution:
             self._note(decision, time, self.sequence)
         return outbox
 
-    def _drop_timer(self, task_id: int) -> list[OutboxItem]:
-        item = self.outstanding.get(task_id)
-        if item is None or not isinstance(item.event, TimerCreated):
-            return []
-        if item.event.fire_at - item.since <= NEAR:
-            return []
-        return [OutboxItem(Send.DROP_TIMER, task_id, due=item.event.fire_at)]
-
     def _continue(
         self,
         ending: ContinueAsNew,
@@ -481,7 +371,9 @@ class Execution:
         start = ExecutionStarted(self.start.name, nonce, ending.input, ending.version)
         carried = self._decider.unconsumed()
         # an old id is forgotten only when the inbox holds nothing that it might have to refuse
-        seen = tuple((i, t) for i, t in self._seen.items() if not forget or time - t < REMEMBER)
+        seen = tuple(
+            (i, t) for i, t in self.ledger.seen.items() if not forget or time - t < REMEMBER
+        )
         turn = Turn(
             sequence,
             time,
@@ -540,16 +432,6 @@ class Execution:
 
 
 _STEERING = ExecutionSuspended | ExecutionResumed
-_ANSWERS: dict[type[Scheduling], tuple[type[Completion], ...]] = {
-    TaskScheduled: (TaskCompleted, TaskFailed),
-    TimerCreated: (TimerFired,),
-    SubOrchestrationInstanceCreated: (
-        SubOrchestrationInstanceCompleted,
-        SubOrchestrationInstanceFailed,
-    ),
-    EntityOperationCalled: (EntityOperationCompleted, EntityOperationFailed),
-    EntityLockRequested: (EntityLockGranted,),
-}
 _TO_ENTITY = {
     EntityOperationCalled: Send.CALL,
     EntityOperationSignaled: Send.SIGNAL,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from durable.engine.execution import NEAR
+from durable.engine.ledger import NEAR
 from durable.model.commit import OutboxItem
 from durable.model.entities import Lock
 from durable.model.events import (

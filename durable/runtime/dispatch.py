@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
-from durable.engine.execution import NEAR
+from durable.engine.ledger import NEAR
 from durable.errors import ContainerMissing
 from durable.hub.hub import Hub
 from durable.hub.messages import Doorbell, WorkItem

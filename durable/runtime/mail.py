@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TypeVar
 
-from durable.engine.execution import REMEMBER
+from durable.engine.ledger import REMEMBER
 from durable.hub.hub import Hub
 from durable.hub.ringing import Ringer
 from durable.hub.rows import Head

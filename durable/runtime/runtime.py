@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from durable.engine.execution import Outstanding
+from durable.engine.ledger import Outstanding
 from durable.errors import StorageError
 from durable.hub.hub import Hub
 from durable.hub.keys import listing_key

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from durable.engine.execution import Outstanding
+from durable.engine.ledger import Outstanding
 from durable.errors import AmbiguousAnswer, ContainerMissing, RowChanged, RowMissing, Throttled
 from durable.hub.filters import InstanceFilter
 from durable.hub.keys import due_bound

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from durable.engine.execution import Outstanding
+from durable.engine.ledger import Outstanding
 from durable.errors import AmbiguousAnswer, RowChanged, RowExists, RowMissing, Throttled
 from durable.hub.instances import Inbox
 from durable.hub.payloads import Spill
@@ -40,7 +40,11 @@ class Live(Protocol):
     """What a turn is taken on: it stands in memory where the head stands in storage."""
 
     sequence: int
-    outstanding: dict[int, Outstanding]
+
+    @property
+    def outstanding(self) -> Mapping[int, Outstanding]:
+        """The tasks that it waits for."""
+        ...
 
     @property
     def execution_id(self) -> str:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from durable.engine.context import DurableOrchestrationContext as Context
-from durable.engine.execution import REMEMBER
+from durable.engine.ledger import REMEMBER
 from durable.model.commit import OutboxItem, Send
 from durable.model.events import (
     ContinueAsNew,
