@@ -31,7 +31,8 @@ async def ended(host: FunctionsHost, links: dict[str, str]) -> dict[str, Any]:
     async with asyncio.timeout(PATIENCE):
         while True:
             answer = await host.request("GET", links["statusQueryGetUri"])
-            if answer.status != 202:
+            # an empty 500 is the host's: its worker died under the request
+            if answer.status != 202 and answer.body:
                 status: dict[str, Any] = answer.json()
                 return status
             await asyncio.sleep(0.1)
