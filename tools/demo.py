@@ -51,7 +51,7 @@ How to look further:
   curl http://localhost:7071/api/durabletask/instances
 
   orchestrators/order.py                     # the order, as it is written
-  docs/guide.md                              # how to write your own
+  docs/guide/README.md                       # how to write your own
 """
 
 

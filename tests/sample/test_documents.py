@@ -19,9 +19,11 @@ import pytest
 import durable as df
 from durable.client import DurableOrchestrationClient as NativeClient
 from tests.azurite import Azurite
+from tests.guide.pages import blocks_of
 from tools.processes import ROOT, Process, free_ports, worker_command
 
-PAGES = ("README.md", "docs/guide.md", "docs/http-api.md", "docs/migration.md")
+GUIDE = sorted(f"docs/guide/{page.name}" for page in (ROOT / "docs" / "guide").glob("*.md"))
+PAGES = ("README.md", *GUIDE, "docs/http-api.md", "docs/migration.md")
 LINKING = (*PAGES, "docs/command-line.md", "docs/compatibility.md")
 OWNERS: dict[str, tuple[Any, ...]] = {
     "df": (df,),
@@ -35,10 +37,9 @@ def page(name: str) -> str:
     return (ROOT / name).read_text()
 
 
-def blocks(text: str) -> list[str]:
+def examples(text: str) -> list[str]:
     """The Python examples, those in lists too."""
-    found = re.findall(r"^ *```python\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
-    return [textwrap.dedent(each) for each in found]
+    return [each.text for each in blocks_of(text) if each.language == "python"]
 
 
 def block(text: str, language: str, containing: str) -> str:
@@ -65,13 +66,17 @@ def test_every_name_exists(name: str) -> None:
 
 def has_name(owner: Any, name: str) -> bool:
     """Whether a module, or objects of a class, have it."""
-    return hasattr(owner, name) or f"self.{name} = " in inspect.getsource(owner)
+    classes = [each for each in getattr(owner, "__mro__", ()) if each is not object]
+    sources = map(inspect.getsource, classes or [owner])
+    return hasattr(owner, name) or any(
+        re.search(rf"self\.{name}(: .+)? = ", source) for source in sources
+    )
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_example_is_python_and_its_arguments_exist(name: str) -> None:
     unknown = []
-    for code in blocks(page(name)):
+    for code in examples(page(name)):
         # as the body of a coroutine: examples await, and return
         tree = ast.parse("async def example():\n" + textwrap.indent(code, "    "))
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
@@ -106,9 +111,18 @@ def called(call: ast.Call) -> tuple[Any, bool]:
 @pytest.mark.parametrize("name", LINKING)
 def test_every_link_leads_somewhere(name: str) -> None:
     links = [link for link in re.findall(r"\]\(([^)]+)\)", page(name)) if "://" not in link]
-    folder = (ROOT / name).parent
-    missing = [link for link in links if not (folder / link.partition("#")[0]).exists()]
+    missing = [link for link in links if not leads_somewhere(ROOT / name, link)]
     assert missing == []
+
+
+def leads_somewhere(start: Path, link: str) -> bool:
+    """Whether there is such a file, and such a heading in it."""
+    path, _, anchor = link.partition("#")
+    target = start.parent / path if path else start
+    if not target.exists() or not anchor:
+        return target.exists()
+    headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+    return anchor in [re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings]
 
 
 def test_the_first_orchestrator_runs(azurite: Azurite, tmp_path: Path) -> None:

@@ -1,0 +1,18 @@
+"""docs/guide/testing.md"""
+
+from __future__ import annotations
+
+from tests.guide.pages import GUIDE, Page
+
+
+def test_the_page() -> None:
+    page = Page(GUIDE / "testing.md")
+    page.load({})
+    try:
+        tests = [value for name, value in page.names.items() if name.startswith("test_")]
+        for test in tests:
+            test()
+        assert len(tests) == 4
+        assert page.missing() == []
+    finally:
+        page.unload()
