@@ -228,6 +228,22 @@ def test_read_only_mappings_are_objects() -> None:
     assert encode(types.MappingProxyType({"a": 1})) == '{"a":1}'
 
 
+def test_what_only_goes_out_comes_back_plain() -> None:
+    class Shown:
+        def to_json(self) -> dict[str, Any]:
+            return {
+                "at": date(2026, 1, 2),
+                "more": types.SimpleNamespace(a=[1], b=types.SimpleNamespace()),
+            }
+
+    text = encode([Shown()])
+    assert decode(text) == [{"at": "2026-01-02", "more": {"a": [1], "b": {}}}]
+    with pytest.raises(PayloadError, match=r"^\$\.more: cannot encode object"):
+        encode(types.SimpleNamespace(more=object()))
+    with pytest.raises(PayloadError, match="a class, not a value"):
+        encode(Shown)
+
+
 def test_classes_with_to_json_and_from_json() -> None:
     assert encode({"a": Legacy("x")}) == '{"a":"{\\"n\\": \\"x\\"}"}'
     assert decode(encode([Legacy("x")]), list[Legacy])[0].name == "x"

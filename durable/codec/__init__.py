@@ -18,7 +18,9 @@ A type comes back only through an annotation that the reader gives.
 | timedelta                 | seconds (exact to the microsecond for 272 years) |
 | UUID, Decimal             | string                                           |
 | bytes, bytearray          | base64 string                                    |
+| SimpleNamespace           | object of its attributes                         |
 | has to_json and from_json | what `to_json(value)` returns                    |
+| has to_json alone         | the same; it comes back plain                    |
 """
 
 from durable.codec.annotations import annotation_of, return_annotation_of

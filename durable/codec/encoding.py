@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -71,6 +72,7 @@ _BY_TYPE: tuple[tuple[type, Callable[[Any], object]], ...] = (
     (set, _set),
     (frozenset, _set),
     (Mapping, dict),
+    (SimpleNamespace, vars),
 )
 
 
@@ -85,6 +87,8 @@ def _substitute(value: Any) -> object:
         return value.model_dump(mode="json", by_alias=True)
     if is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in fields(value)}
+    if callable(getattr(kind, "to_json", None)):
+        return kind.to_json(value)
     for known, convert in _BY_TYPE:
         if isinstance(value, known):
             return convert(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from durable.codec import decode, encode
@@ -17,6 +17,7 @@ from durable.compat.v1.models import (
     PurgeHistoryResult,
 )
 from durable.compat.v1.status import DurableOrchestrationStatus
+from durable.compat.warnings import old
 from durable.errors import InstanceFinishedError, InstanceNotFoundError, InvalidRequestError
 from durable.management.history import history_json
 from durable.model.entities import EntityId
@@ -60,6 +61,26 @@ class DurableFunctionsClient(AsyncTaskHubGrpcClient):
     def rpcBaseUrl(self) -> str:  # noqa: N802
         """What `TaskHubGrpcClient(host_address=…)` reaches this hub by, in this process."""
         return place_of(self.native_client).address
+
+    @property
+    def baseUrl(self) -> str:  # noqa: N802
+        """The management API, `…/durabletask`; empty for a client without links."""
+        return str(getattr(self.native_client._links, "root", ""))
+
+    @property
+    def httpBaseUrl(self) -> str:  # noqa: N802
+        """The same as `baseUrl`."""
+        return self.baseUrl
+
+    useForwardedHost = False  # noqa: N815
+    """Links begin with what the settings say, whatever a request claims."""
+    maxGrpcMessageSizeInBytes = 0  # noqa: N815
+    """Not set: nothing is called by gRPC."""
+    grpcHttpClientTimeout = timedelta(seconds=30)  # noqa: N815
+    """Durable Functions' default; nothing is called by gRPC."""
+
+    def schedule_close(self) -> None:
+        """Nothing to close: connections are the app's."""
 
     @property
     def requiredQueryStringParameters(self) -> str:  # noqa: N802
@@ -111,10 +132,15 @@ class DurableFunctionsClient(AsyncTaskHubGrpcClient):
             history = json.loads(text)
         return DurableOrchestrationStatus.of(status, show_input=show_input, history=history)
 
+    @old("get_status_all() reads the whole hub: list_instances() is iterated as it is read")
     async def get_status_all(self) -> list[DurableOrchestrationStatus]:
         """All instances, newest first."""
         return await self.get_status_by()
 
+    @old(
+        "get_status_by(…) reads all that match: list_instances(…) takes the same filters and more, "
+        "and is iterated as it is read"
+    )
     async def get_status_by(
         self,
         created_time_from: datetime | None = None,
@@ -185,10 +211,10 @@ class DurableFunctionsClient(AsyncTaskHubGrpcClient):
 
     # ---- 1.x: purging ----
 
-    async def purge_instance_history(self, instance_id: str) -> PurgeHistoryResult:
-        """Delete everything of a finished instance."""
+    async def purge_instance_history(self, instance_id: str, **options: Any) -> PurgeHistoryResult:
+        """Delete everything of a finished instance. `options` are the native client's."""
         try:
-            result = await self.native_client.purge_instance_history(instance_id)
+            result = await self.native_client.purge_instance_history(instance_id, **options)
         except InstanceNotFoundError:
             return PurgeHistoryResult(0)
         return PurgeHistoryResult(result.instances_deleted)
@@ -198,12 +224,13 @@ class DurableFunctionsClient(AsyncTaskHubGrpcClient):
         created_time_from: datetime | None = None,
         created_time_to: datetime | None = None,
         runtime_status: Sequence[OrchestrationRuntimeStatus] | None = None,
+        **options: Any,
     ) -> PurgeHistoryResult:
-        """Delete all finished instances that match."""
+        """Delete all finished instances that match. `options` are the native client's."""
         result = await self.native_client.purge_instance_history_by(
-            created_time_from, created_time_to, _statuses(runtime_status)
+            created_time_from, created_time_to, _statuses(runtime_status), **options
         )
-        return PurgeHistoryResult(result.instances_deleted)
+        return PurgeHistoryResult(result.instances_deleted, is_complete=result.is_complete)
 
     # ---- entities ----
 
@@ -265,6 +292,7 @@ class DurableFunctionsClient(AsyncTaskHubGrpcClient):
             links["statusQueryGetUri"] = f"{url}{mark}returnInternalServerErrorOnFailure=true"
         return HttpManagementPayload(links)
 
+    @old("get_client_response_links is the same as create_http_management_payload")
     def get_client_response_links(
         self, request: func.HttpRequest | None, instance_id: str
     ) -> HttpManagementPayload:
@@ -312,8 +340,10 @@ class DurableFunctionsClient(AsyncTaskHubGrpcClient):
         shown = DurableOrchestrationStatus.of(status, show_input=False)
         failed = shown.runtime_status == OrchestrationRuntimeStatus.Failed
         completed = shown.runtime_status == OrchestrationRuntimeStatus.Completed
+        # as 1.x has it, a text goes out without the quotes of JSON
+        output = shown.output if isinstance(shown.output, str) else status.output or "null"
         return func.HttpResponse(
-            (status.output or "null") if completed else encode(shown.to_json()),
+            output if completed else encode(shown.to_json()),
             status_code=500 if failed and return_internal_server_error_on_failure else 200,
             mimetype="application/json",
         )
@@ -336,6 +366,10 @@ class DurableFunctionsClient(AsyncTaskHubGrpcClient):
 class DurableOrchestrationClient(DurableFunctionsClient):
     """1.x's name, and its constructor around what was injected."""
 
+    @old(
+        "DurableOrchestrationClient(…) changes nothing: the parameter that durable_client_input "
+        "names gets a client, which can be used as it is"
+    )
     def __init__(self, context: Any, function_invocation_id: str | None = None) -> None:
         super().__init__(context)
 

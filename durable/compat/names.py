@@ -71,9 +71,9 @@ _EXPORT_MODELS = (
 
 MODULES: dict[str, tuple[str, ...]] = {
     "azure.durable_functions": (
-        "durable.functions: Blueprint DFApp",
+        "durable.compat.apps: Blueprint DFApp",
         f"{_V1}.handles: Entity Orchestrator",
-        f"{_V1}.warnings: DurableFunctionsCompatibilityWarning",
+        "durable.compat.warnings: DurableFunctionsCompatibilityWarning",
         f"{_V2}.task: RetryPolicy",
         _CLIENT,
         "durable.compat.sync_client: SyncDurableFunctionsClient",
@@ -86,9 +86,13 @@ MODULES: dict[str, tuple[str, ...]] = {
     "azure.durable_functions.orchestrator": (f"{_V1}.handles: Orchestrator",),
     "azure.durable_functions.entity": (f"{_V1}.handles: Entity",),
     "azure.durable_functions.worker": (f"{_V2}.worker: TaskHubGrpcWorker",),
-    "azure.durable_functions.decorators": ("durable.functions: Blueprint DFApp",),
-    "azure.durable_functions.decorators.durable_app": ("durable.functions: Blueprint DFApp",),
-    "azure.durable_functions.testing": (f"{_V1}.handles: orchestrator_generator_wrapper",),
+    "azure.durable_functions.decorators": ("durable.compat.apps: Blueprint DFApp",),
+    "azure.durable_functions.decorators.durable_app": ("durable.compat.apps: Blueprint DFApp",),
+    "azure.durable_functions.testing": (
+        f"{_V1}.handles: orchestrator_generator_wrapper",
+        f"{_V2}.testing: *",
+    ),
+    "azure.durable_functions.testing.entity": (f"{_V2}.testing: *",),
     "azure.durable_functions.testing.OrchestratorGeneratorWrapper": (
         f"{_V1}.handles: orchestrator_generator_wrapper",
     ),
@@ -97,7 +101,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "azure.durable_functions.http": (_MODELS,),
     "azure.durable_functions.http.models": (_MODELS,),
-    "azure.durable_functions.http.http_management_payload": (_MODELS,),
+    "azure.durable_functions.http.http_management_payload": (
+        _MODELS,
+        f"{_V1}.models: replace_url_origin",
+    ),
     "azure.durable_functions.internal": (),
     "azure.durable_functions.internal.serialization": (_CONVERTERS,),
     "azure.durable_functions.internal.azurefunctions_grpc_interceptor": (_INTERCEPTORS,),
@@ -108,9 +115,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "azure.durable_functions.internal.compat.entity_context": _CONTEXTS,
     "azure.durable_functions.internal.compat.orchestration_context": _CONTEXTS,
-    "azure.durable_functions.internal.compat.function_context": (
-        f"{_V1}.context: FunctionContext",
-    ),
+    "azure.durable_functions.internal.compat.function_context": (f"{_V1}.models: FunctionContext",),
     "azure.durable_functions.internal.compat.durable_orchestration_status": (
         f"{_V1}.status: DurableOrchestrationStatus",
     ),
@@ -139,7 +144,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "azure.durable_functions.models.DurableOrchestrationStatus": (
         f"{_V1}.status: DurableOrchestrationStatus",
     ),
-    "azure.durable_functions.models.FunctionContext": (f"{_V1}.context: FunctionContext",),
+    "azure.durable_functions.models.FunctionContext": (f"{_V1}.models: FunctionContext",),
     "azure.durable_functions.models.ReplaySchema": (f"{_V1}.constants: ReplaySchema",),
     **{
         f"azure.durable_functions.models.{module}": (_MODELS,)
@@ -161,6 +166,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         for action in _ACTIONS.split()
     },
     "durabletask": (
+        "durable.model.failure: ExceptionPropertiesProvider",
         f"{_V2}.worker: {_WORKER}",
         f"{_V2}.grpc: GrpcChannelOptions GrpcRetryPolicyOptions",
     ),
@@ -168,6 +174,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         f"{_V2}.task: *",
         f"{_V2}.context: OrchestrationContext",
     ),
+    "durabletask.exception_properties": ("durable.model.failure: ExceptionPropertiesProvider",),
     "durabletask.entities": (_ENTITIES, _METADATA),
     "durabletask.entities.durable_entity": (_ENTITIES,),
     "durabletask.entities.entity_context": (_ENTITIES,),

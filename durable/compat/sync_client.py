@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Self
 
 from durable.compat.addresses import Place, place_at, place_of
 from durable.compat.client import DurableFunctionsClient
-from durable.compat.task_hub_client import AsyncTaskHubGrpcClient
+from durable.compat.task_hub_client import ADDRESSED, AsyncTaskHubGrpcClient
+from durable.compat.warnings import ADVICE, warn
 from durable.errors import InvalidRequestError
 
 
@@ -30,6 +32,7 @@ class TaskHubGrpcClient:
     ) -> None:
         """Of the hub at an address of this process (`rpcBaseUrl` of an injected client). What
         concerns gRPC is taken and not used."""
+        warn(ADDRESSED, sys._getframe(1))
         self._become(place_at(host_address))
         self._client.default_version = default_version
 
@@ -97,8 +100,12 @@ class SyncDurableFunctionsClient(TaskHubGrpcClient):
 def _blocking(
     method: Callable[..., Coroutine[Any, Any, Any]], run: Callable[[Any], Any]
 ) -> Callable[..., Any]:
+    advice = getattr(method, ADVICE, None)
+
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if advice is not None:
+            warn(advice, sys._getframe(1))
         return run(method(*args, **kwargs))
 
     return call

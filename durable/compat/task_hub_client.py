@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -20,8 +21,15 @@ from durable.compat.v2.values import (
     Page,
     PurgeInstancesResult,
 )
+from durable.compat.warnings import warn
 from durable.errors import InstanceFinishedError, InstanceNotFoundError
 from durable.model.entities import EntityId
+
+ADDRESSED = (
+    "a client made of rpcBaseUrl is the same as the one that durable_client_input gives: in an "
+    "`async def` its methods are awaited, in a `def` they block"
+)
+"""What is said to who makes a client of an address."""
 
 
 class AsyncTaskHubGrpcClient:
@@ -37,6 +45,8 @@ class AsyncTaskHubGrpcClient:
     ) -> None:
         """Of the hub at an address of this process (`rpcBaseUrl` of an injected client). What
         concerns gRPC is taken and not used."""
+        if native_client is None:
+            warn(ADDRESSED, sys._getframe(1))
         self.native_client: DurableOrchestrationClient = (
             place_at(host_address).native if native_client is None else native_client
         )
@@ -95,10 +105,12 @@ class AsyncTaskHubGrpcClient:
         execution_id: str | None = None,
         for_work_item_processing: bool = False,
     ) -> list[Any]:
-        """The events of the current generation, oldest first."""
+        """The events of the current generation, oldest first. Raises InstanceNotFoundError."""
         from durable.compat.v2.history import events_of
 
-        return events_of(await self.native_client.get_history(instance_id, payloads=True))
+        history = await self.native_client.get_history(instance_id, payloads=True)
+        status = await self.native_client.get_status(instance_id, show_input=False)
+        return [] if status is None else events_of(status, history)
 
     async def list_instance_ids(
         self,
@@ -248,14 +260,15 @@ class AsyncTaskHubGrpcClient:
     ) -> EntityMetadata | None:
         """The entity as it is now; None if there is none."""
         found = await self.native_client.read_entity_state(
-            entity_instance_id, include_state=include_state
+            entity_instance_id, include_state=include_state, include_backlog=True
         )
         return None if found is None else _metadata(found, include_state)
 
     async def get_all_entities(
         self, entity_query: EntityQuery | None = None
     ) -> list[EntityMetadata]:
-        """All entities that match; those without a state only with `include_transient`."""
+        """All entities that match; those without a state only with `include_transient`. What
+        waits is counted by `get_entity`, and not here: `backlog_queue_size` is 0."""
         query = entity_query or EntityQuery()
         start = query.instance_id_starts_with or ""
         name, has_key, prefix = start.removeprefix("@").partition("@")
@@ -305,11 +318,10 @@ def _aware(moment: datetime | None) -> datetime | None:
 
 
 def _metadata(found: EntityState, include_state: bool) -> EntityMetadata:
-    # what waits for an entity is not counted: nothing would be read but for that number
     return EntityMetadata(
         EntityInstanceId.of(found.entity_id),
         found.last_modified,
-        0,
+        found.backlog or 0,
         found.locked_by,
         include_state,
         found.state,

@@ -14,6 +14,7 @@ from durable.functions.folder import app_folder, under_functions_host
 from durable.functions.indexing import check_bindings, distinct, settle, shown
 from durable.functions.triggers import own_functions
 from durable.host import DurableApp
+from durable.model.failure import ExceptionPropertiesProvider
 from durable.model.filters import WorkItemFilters
 from durable.model.versioning import VersioningOptions
 from durable.settings import Settings, load_settings
@@ -78,6 +79,18 @@ class DFApp(DurableApi, func.FunctionApp):
                 f"configure_work_item_filters takes WorkItemFilters, not {type(filters).__name__}"
             )
         self.durable.filters = filters
+
+    def configure_exception_properties(self, provider: ExceptionPropertiesProvider | None) -> None:
+        """Have failures carry what the provider says of the exceptions behind them, in
+        `FailureDetails.properties`; None for nothing."""
+        if provider is not None and not callable(
+            getattr(provider, "get_exception_properties", None)
+        ):
+            raise DefinitionError(
+                "configure_exception_properties takes an object with get_exception_properties, "
+                f"not {type(provider).__name__}"
+            )
+        self.durable.exceptions = provider
 
     def get_functions(self) -> list[Function]:
         """What the Functions host loads: the user's functions, and those that durable needs there

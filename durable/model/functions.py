@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from durable.errors import DefinitionError, InvalidRequestError, UnknownFunctionError
+from durable.model.failure import ExceptionPropertiesProvider
 
 UserFunction = Callable[..., Any]
 
@@ -20,11 +21,13 @@ class OrchestratorDefinition:
     """An orchestrator: `function(context)`, a generator function or an `async def`.
 
     `face(decider)` makes the arguments; without one they are the native context alone.
+    `exceptions` tells of what it fails with.
     """
 
     name: str
     function: UserFunction
     face: Face | None = None
+    exceptions: ExceptionPropertiesProvider | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class ActivityDefinition:
     """An activity: `function(input)`, sync (runs in a thread) or `async def` (on the loop).
 
     `face(context, text)` makes the arguments of another style from the activity's context and
-    its input's JSON.
+    its input's JSON. `exceptions` tells of what it fails with.
     """
 
     name: str
@@ -41,6 +44,9 @@ class ActivityDefinition:
     queued: bool = False
     """Always through its queue, even where it could run next to its orchestrator."""
     face: Face | None = None
+    exceptions: ExceptionPropertiesProvider | None = None
+    input_type: Any = None
+    """What the input is read as; None: as its parameter's annotation."""
 
     @property
     def is_async(self) -> bool:
@@ -53,12 +59,13 @@ class EntityDefinition:
     """An entity: `function(context)`, sync (runs in a thread) or `async def`, called for each
     operation; what it returns is the operation's result. The name is in lower case.
 
-    `face(context)` makes the arguments of another style.
+    `face(context)` makes the arguments of another style. `exceptions` tells of what it fails with.
     """
 
     name: str
     function: UserFunction
     face: Face | None = None
+    exceptions: ExceptionPropertiesProvider | None = None
 
 
 Definition = OrchestratorDefinition | ActivityDefinition | EntityDefinition
@@ -89,6 +96,14 @@ class Registry:
             self.add(activity)
         for entity in other.entities.values():
             self.add(entity)
+
+    def described_by(self, exceptions: ExceptionPropertiesProvider) -> Registry:
+        """The same functions, their exceptions described by that provider."""
+        whole = Registry()
+        for kind in (self.orchestrators, self.activities, self.entities):
+            for definition in kind.values():
+                whole.add(replace(definition, exceptions=exceptions))
+        return whole
 
     def orchestrator(self, name: str) -> OrchestratorDefinition:
         """By name; UnknownFunctionError lists what there is."""

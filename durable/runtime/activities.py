@@ -58,14 +58,14 @@ async def run_activity(
 ) -> TaskCompleted | TaskFailed:
     """Run it once and answer what history records. Whatever it raises becomes a TaskFailed,
     so does an input that does not fit its annotation and a result that cannot be stored."""
-    function = definition.function
+    function, input_name = definition.function, definition.input_name
     scope = contextvars.copy_context()
     scope.run(_current.set, context)
     try:
         arguments = (
             definition.face(context, text)
             if definition.face is not None
-            else (decode(text, annotation_of(function, definition.input_name)),)
+            else (decode(text, definition.input_type or annotation_of(function, input_name)),)
         )
         loop = asyncio.get_running_loop()
         if definition.is_async:
@@ -95,7 +95,9 @@ async def run_activity(
             type(error).__name__,
             error,
         )
-        failure = FailureDetails.from_exception(error, skip_frames=_own_frames(error))
+        failure = FailureDetails.from_exception(
+            error, skip_frames=_own_frames(error), provider=definition.exceptions
+        )
         return TaskFailed(context.task_id, failure)
     return TaskCompleted(context.task_id, output)
 

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 from durable.errors import ConfigurationError, DefinitionError
@@ -30,7 +31,9 @@ COMPATIBILITY = "durable.compat.activate"
 
 
 def load_app(target: str, folder: Path, environ: Mapping[str, str] = os.environ) -> App:
-    """Import `module:name`, looking in `folder` first.
+    """Import `module:name`, looking in `folder` first; the name may have dots. Where it is the
+    default one, any name will do, as it does under the Functions host, if the module has one
+    function app.
 
     With DURABLE_COMPAT=0 the app's imports of azure.durable_functions and durabletask mean the
     packages of these names; else this package answers them.
@@ -46,7 +49,12 @@ def load_app(target: str, folder: Path, environ: Mapping[str, str] = os.environ)
     importlib.invalidate_caches()
     if environ.get("DURABLE_COMPAT", "1").strip() != "0":
         importlib.import_module(COMPATIBILITY)
-    app = getattr(_imported(module_name, folder), name, None)
+    module = _imported(module_name, folder)
+    app = module
+    for part in name.split("."):
+        app = getattr(app, part, None)
+    if target == DEFAULT_APP and not hasattr(app, "get_functions"):
+        app = _only_app(module, app)
     if app is None:
         raise ConfigurationError(
             f"module {module_name} has no {name!r}: name the app with --app module:name"
@@ -56,6 +64,20 @@ def load_app(target: str, folder: Path, environ: Mapping[str, str] = os.environ)
             f"{target} is a {type(app).__name__}, not a function app: it has no get_functions()"
         )
     return app  # type: ignore[no-any-return]
+
+
+def _only_app(module: ModuleType, default: object) -> object:
+    apps = {
+        name: value
+        for name, value in vars(module).items()
+        if hasattr(value, "get_functions") and not isinstance(value, type)
+    }
+    if len({id(value) for value in apps.values()}) > 1:
+        raise ConfigurationError(
+            f"module {module.__name__} has several function apps, {', '.join(sorted(apps))}: "
+            "name one with --app module:name"
+        )
+    return next(iter(apps.values()), default)
 
 
 def index(app: App) -> Sequence[AppFunction]:

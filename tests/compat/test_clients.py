@@ -265,7 +265,7 @@ async def test_waiting_answers_with_the_outcome(
     await client.terminate("ended")
     await hub.run(5)
     good, bad, ended = [await answer(REQUEST, name) for name in ("good", "bad", "ended")]
-    assert (good.status_code, json.loads(good.get_body())) == (200, "done")
+    assert (good.status_code, good.get_body()) == (200, b"done")
     assert (bad.status_code, json.loads(bad.get_body())["runtimeStatus"]) == (500, "Failed")
     assert (ended.status_code, json.loads(ended.get_body())["runtimeStatus"]) == (
         200,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +19,8 @@ from durable.client.builtin import bind_client
 from durable.compat.sync_client import SyncDurableFunctionsClient
 from durable.compat.task_hub_client import AsyncTaskHubGrpcClient
 from durable.compat.v2.history_export import writer_face
+from durable.exporting.formats import content_of
+from durable.model.instance import InstanceStatus
 from tests.compat.running import aliased, hub_of
 from tests.compat.test_sync_client import in_a_thread
 
@@ -180,18 +184,20 @@ def test_blobs(monkeypatch: pytest.MonkeyPatch) -> None:
     writer = AzureBlobHistoryExportWriter(options)
     native = writer_face(writer)
     assert native is not None
-    content = gzip.compress(b'{"instanceId":"a"}\n{}\n')
-    for name in ("c/june/a.jsonl.gz", "c/june/b.jsonl.gz"):
-        native.write(name, content, "application/jsonl", "gzip")
+    status = InstanceStatus("a", "report", df.OrchestrationRuntimeStatus.COMPLETED, BEGIN, END)
+    for number in range(2):
+        content = content_of(status, [], "jsonl.gz")
+        native.write(f"c/june/a-{number}.jsonl.gz", content, "application/jsonl", "gzip")
     service.create_container.assert_called_once_with("exports")
-    service.get_container_client.return_value.upload_blob.assert_called_with(
-        name="june/b.jsonl.gz",
-        data=content,
-        overwrite=True,
-        content_settings=package.ContentSettings(
-            content_type="application/jsonl", content_encoding="gzip"
-        ),
-        metadata={"instance_id": "a"},
+    upload = service.get_container_client.return_value.upload_blob
+    assert upload.call_count == 2
+    given = upload.call_args.kwargs
+    assert re.fullmatch(r"june/[0-9a-f]{64}\.jsonl\.gz", given["name"])
+    assert given["overwrite"] is True
+    assert json.loads(gzip.decompress(given["data"]))["instance_id"] == "a"
+    assert given["metadata"] == {"instance_id": "a"}
+    package.ContentSettings.assert_called_with(
+        content_type="application/x-ndjson", content_encoding="gzip"
     )
     with pytest.raises(ValueError, match="either"):
         AzureBlobHistoryExportWriterOptions("exports")

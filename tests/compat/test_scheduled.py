@@ -111,3 +111,75 @@ def test_bad_options(values: Any, says: str) -> None:
 
     with pytest.raises(ValueError, match=says):
         ScheduleCreationOptions(*values)
+
+
+async def test_one_schedule_through_its_async_client() -> None:
+    with aliased():
+        from durabletask import scheduled  # type: ignore[import-not-found]
+        from durabletask.scheduled.client import (  # type: ignore[import-not-found]
+            AsyncScheduleClient,
+        )
+        from durabletask.scheduled.exceptions import (  # type: ignore[import-not-found]
+            ScheduleError,
+            ScheduleNotFoundError,
+        )
+    async with hub_of(functions()) as hub:
+        bind_client(hub.registry, hub.client)
+        schedule = AsyncScheduleClient(AsyncTaskHubGrpcClient(hub.client), "nightly")
+        assert schedule.schedule_id == "nightly"
+
+        async def done(work: Any) -> Any:
+            working = asyncio.ensure_future(work)
+            await hub.until(working.done)
+            return working.result()
+
+        with pytest.raises(ScheduleError) as missing:
+            await done(schedule.describe())
+        assert isinstance(missing.value, ScheduleNotFoundError)
+        assert missing.value.schedule_id == "nightly"
+        start = hub.clock.now() + HOUR
+        options = scheduled.ScheduleCreationOptions(
+            "nightly", "report", HOUR, [1], start_at=start.replace(tzinfo=None)
+        )
+        await done(schedule.create(options))
+        created = await done(schedule.describe())
+        assert isinstance(created, scheduled.ScheduleDescription)
+        assert (created.schedule_id, created.orchestration_input) == ("nightly", [1])
+        assert (created.start_at, created.next_run_at, created.last_run_at) == (start, start, None)
+        assert created.execution_token
+        await hub.run(HOUR.total_seconds() + 60)
+        assert (await done(schedule.describe())).last_run_at == start
+        await done(schedule.pause())
+        with pytest.raises(RuntimeError, match="pause_schedule") as again:
+            await done(schedule.pause())
+        # what the operation failed by is in the message, as there
+        assert "cannot transition from 'Paused' to 'Paused'" in str(again.value)
+        await done(schedule.resume())
+        await done(schedule.update(scheduled.ScheduleUpdateOptions(interval=2 * HOUR)))
+        assert (await done(schedule.describe())).interval == 2 * HOUR
+        await done(schedule.delete())
+        with pytest.raises(ScheduleNotFoundError):
+            await done(schedule.describe())
+        with pytest.raises(ValueError, match="schedule_id"):
+            AsyncScheduleClient(AsyncTaskHubGrpcClient(hub.client), "")
+
+
+def test_errors_of_schedules_say_of_which() -> None:
+    with aliased():
+        from durabletask.scheduled import (
+            ScheduleClientValidationError,
+            ScheduleDescription,
+            ScheduleError,
+            ScheduleInvalidTransitionError,
+            ScheduleStatus,
+        )
+    invalid = ScheduleClientValidationError("s", "too short")
+    assert str(invalid) == "Validation failed for schedule 's': too short"
+    moved = ScheduleInvalidTransitionError("s", ScheduleStatus.PAUSED, "Active", "resume_schedule")
+    assert (moved.from_status, moved.to_status) == ("Paused", "Active")
+    assert "operation 'resume_schedule' cannot transition from 'Paused' to" in str(moved)
+    for error in (invalid, moved):
+        assert isinstance(error, ScheduleError)
+        assert error.schedule_id == "s"
+    bare = ScheduleDescription("s")
+    assert (bare.status, bare.execution_token) == (ScheduleStatus.UNINITIALIZED, "")

@@ -44,6 +44,7 @@ class Site:
     address: str
     process: Process
     store_key: Path
+    exports: Path
 
     def call(self, method: str, path: str, body: object = None) -> Answer:
         """One request, whatever its status."""
@@ -104,17 +105,19 @@ def copied(style: str, folder: Path, *, host: bool = False) -> Path:
 
 
 @contextmanager
-def served(style: str, folder: Path, azurite: Azurite) -> Iterator[Site]:
-    """The app of a style in a process of its own, on a hub of its own."""
-    store_key = folder / f"{style}-key"
+def served(style: str, folder: Path, azurite: Azurite, **more: str) -> Iterator[Site]:
+    """The app of a style in a process of its own, on a hub of its own unless `HUB` is given."""
+    store_key, exports = folder / f"{style}-key", folder / "exports"
     settings = {
         "AzureWebJobsStorage": azurite.connection_string,
         "HUB": f"Pattern{secrets.token_hex(5)}",
         "STORE_KEY": str(store_key),
+        "EXPORTS": str(exports),
         "DURABLE_HTTP_ALLOWED_PRIVATE_TARGETS": "127.0.0.1",
+        **more,
     }
     with worker(copied(style, folder), **settings) as process:
-        yield Site(style, process.address, process, store_key)
+        yield Site(style, process.address, process, store_key, exports)
 
 
 class _Partner(http.server.BaseHTTPRequestHandler):

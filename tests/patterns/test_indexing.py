@@ -34,13 +34,15 @@ async def test_an_app_is_indexed_and_runs(style: str, azurite: Azurite, tmp_path
         "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
         "HUB": f"Pattern{secrets.token_hex(5)}",
         "STORE_KEY": str(tmp_path / "key"),
+        "EXPORTS": str(tmp_path / "exports"),
     }
     folder = copied(style, tmp_path, host=True)
     async with FunctionsHost(folder, settings, tmp_path / "worker.log") as host:
         triggers = {name: each.trigger["type"] for name, each in host.functions.items()}
         assert triggers.items() >= BUILT_IN.items()
         queued = {name for name, kind in triggers.items() if kind == "queueTrigger"}
-        assert queued - BUILT_IN.keys() - {"ask_manager"} == ACTIVITIES
+        exports = set() if style == "one_x" else {"durable_export"}
+        assert queued - BUILT_IN.keys() - {"ask_manager"} == ACTIVITIES | exports
         routes = {name for name, kind in triggers.items() if kind == "httpTrigger"}
         assert {"act", "decide", "look", "look_closer"} < routes
         started = await host.request("POST", "/api/orchestrators/publish_article", '"tea"')

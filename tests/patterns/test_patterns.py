@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -220,6 +221,12 @@ def test_an_id_of_a_running_instance_is_taken(site: Site) -> None:
     assert site.ended(links)["output"] == "abc"
 
 
+@pytest.mark.parametrize("version", ["1.0", "2.0", "30"])
+def test_a_worker_without_a_version_takes_all(site: Site, version: str) -> None:
+    way = "by horse" if version == "1.0" else "by rail"
+    assert site.output("deliver", None, f"version={version}") == [version, way]
+
+
 @newer
 def test_an_orchestration_moves_to_a_new_version(site: Site) -> None:
     assert site.output("move_house", None, "version=1.0") == ["1.0", "2.0"]
@@ -237,3 +244,40 @@ def test_a_schedule_starts_orchestrations(site: Site) -> None:
     assert paused.text.startswith("PAUSED")
     assert int(paused.text.split()[1]) > 0
     assert site.call("POST", "schedules/nightly/delete").text == "gone"
+
+
+@newer
+def test_histories_are_exported_in_a_batch(site: Site) -> None:
+    links = site.begin("publish_article", "exported")
+    site.ended(links)
+    # a list is a projection, which may be a moment late
+    site.until(
+        lambda: site.call("GET", "instances?status=Completed").text, lambda it: links["id"] in it
+    )
+    assert site.call("POST", "exports/june/batch").status == 200
+    job = site.until(
+        lambda: site.call("POST", "exports/june/look").json, lambda it: it[1] != "Active"
+    )
+    assert job[:2] == ["Batch", "Completed"]
+    files = [json.loads(path.read_text()) for path in (site.exports / "june/histories").iterdir()]
+    assert len(files) == job[2]
+    ids = {each.get("instance_id") or each["instanceId"]: each for each in files}
+    exported = ids[links["id"]]
+    if site.style == "two_x":
+        kinds = [event["event_type"].removesuffix("Event") for event in exported["events"]]
+        assert exported["metadata"]["serialized_output"] == '"/exported?words=3"'
+    else:
+        kinds = [event["type"] for event in exported["history"]]
+        assert exported["output"] == "/exported?words=3"
+    assert (kinds[0], kinds[-1]) == ("ExecutionStarted", "ExecutionCompleted")
+    assert kinds.count("TaskCompleted") == 3
+    assert site.call("POST", "exports/june/delete").status == 404
+
+
+@newer
+def test_histories_are_exported_until_the_job_is_deleted(site: Site) -> None:
+    assert site.call("POST", "exports/all/continuous").json[:2] == ["Continuous", "Active"]
+    assert site.call("POST", "exports/all/continuous").status == 409
+    assert site.call("POST", "exports/all/look").json[1] == "Active"
+    assert site.call("POST", "exports/all/delete").status == 404
+    assert site.call("POST", "exports/all/look").text == "gone"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import azure.functions as func
 import pytest
 
 from durable.errors import ConfigurationError
-from durable.worker.app_loader import index, load_app
+from durable.worker.app_loader import DEFAULT_APP, index, load_app
 from durable.worker.inventory import Inventory, take_inventory
 
 
@@ -161,3 +162,54 @@ def test_an_index_error_is_a_configuration_error() -> None:
 def test_a_target_is_module_and_name(target: str) -> None:
     with pytest.raises(ConfigurationError, match="write module:name"):
         load_app(target, Path())
+
+
+APP = "import azure.functions as func\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"{APP}myApp = func.FunctionApp()\n",
+        f"{APP}app = object()\nsite = again = func.FunctionApp()\n",
+        f"{APP}other = func.FunctionApp()\napp = func.FunctionApp()\n",
+    ],
+)
+def test_an_app_has_any_name(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _loaded(code, tmp_path, monkeypatch)
+    assert isinstance(found, func.FunctionApp)
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("value = 1\n", "has no 'app'"),
+        ("app = 1\n", "is a int, not a function app"),
+        (f"{APP}a, b = func.FunctionApp(), func.FunctionApp()\n", "several function apps, a, b"),
+    ],
+)
+def test_an_app_that_cannot_be_told(
+    code: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        _loaded(code, tmp_path, monkeypatch)
+
+
+def test_an_app_may_be_part_of_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = f"{APP}class site:\n    app = func.FunctionApp()\n"
+    found = _loaded(code, tmp_path, monkeypatch, "function_app:site.app")
+    assert isinstance(found, func.FunctionApp)
+    with pytest.raises(ConfigurationError, match=r"has no 'site\.other'"):
+        _loaded(code, tmp_path, monkeypatch, "function_app:site.other")
+
+
+def _loaded(
+    code: str, folder: Path, monkeypatch: pytest.MonkeyPatch, target: str = DEFAULT_APP
+) -> object:
+    (folder / "function_app.py").write_text(code)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "function_app", raising=False)
+    try:
+        return load_app(target, folder, {"DURABLE_COMPAT": "0"})
+    finally:
+        sys.modules.pop("function_app", None)

@@ -6,7 +6,7 @@ users are made with, and what tests of users compare. Inputs are JSON texts.
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -32,14 +32,24 @@ class ActionType(IntEnum):
     WHEN_ALL = 12
 
 
-class Action(ABC):  # noqa: B024 - as in the original, only subclasses are made
+class Action(ABC):
     """Base of all actions."""
 
+    @property
+    @abstractmethod
+    def action_type(self) -> int:
+        """The number of its kind."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+
+
+class _Action(Action):
     kind: ActionType | None = None
 
     @property
     def action_type(self) -> int:
-        """The number of its kind."""
         return -1 if self.kind is None else int(self.kind)
 
     def to_json(self) -> dict[str, Any]:
@@ -50,21 +60,21 @@ class Action(ABC):  # noqa: B024 - as in the original, only subclasses are made
         }
 
 
-class NoOpAction(Action):
+class NoOpAction(_Action):
     """Nothing to be done: for tasks that users complete themselves."""
 
     def __init__(self, metadata: str | None = None) -> None:
         self.metadata = metadata
 
 
-class CallActivityAction(Action):
+class CallActivityAction(_Action):
     kind = ActionType.CALL_ACTIVITY
 
     def __init__(self, function_name: str, input_: object = None) -> None:
         self.function_name, self.input_ = _named(function_name), encode(input_)
 
 
-class CallActivityWithRetryAction(Action):
+class CallActivityWithRetryAction(_Action):
     kind = ActionType.CALL_ACTIVITY_WITH_RETRY
 
     def __init__(self, function_name: str, retry_options: Any, input_: object = None) -> None:
@@ -72,7 +82,7 @@ class CallActivityWithRetryAction(Action):
         self.input_ = encode(input_)
 
 
-class CallSubOrchestratorAction(Action):
+class CallSubOrchestratorAction(_Action):
     kind = ActionType.CALL_SUB_ORCHESTRATOR
 
     def __init__(
@@ -86,7 +96,7 @@ class CallSubOrchestratorAction(Action):
         self.instance_id, self.version = instance_id, version
 
 
-class CallSubOrchestratorWithRetryAction(Action):
+class CallSubOrchestratorWithRetryAction(_Action):
     kind = ActionType.CALL_SUB_ORCHESTRATOR_WITH_RETRY
 
     def __init__(
@@ -101,7 +111,7 @@ class CallSubOrchestratorWithRetryAction(Action):
         self.input_, self.instance_id, self.version = encode(_input), instance_id, version
 
 
-class CallEntityAction(Action):
+class CallEntityAction(_Action):
     kind = ActionType.CALL_ENTITY
 
     def __init__(self, entity_id: Any, operation: str, input_: object = None) -> None:
@@ -112,21 +122,21 @@ class SignalEntityAction(CallEntityAction):
     kind = ActionType.SIGNAL_ENTITY
 
 
-class CallHttpAction(Action):
+class CallHttpAction(_Action):
     kind = ActionType.CALL_HTTP
 
     def __init__(self, http_request: Any) -> None:
         self.http_request = _given(http_request)
 
 
-class ContinueAsNewAction(Action):
+class ContinueAsNewAction(_Action):
     kind = ActionType.CONTINUE_AS_NEW
 
     def __init__(self, input_: object = None) -> None:
         self.input_ = encode(input_)
 
 
-class CreateTimerAction(Action):
+class CreateTimerAction(_Action):
     kind = ActionType.CREATE_TIMER
 
     def __init__(self, fire_at: datetime, is_cancelled: bool = False) -> None:
@@ -135,7 +145,7 @@ class CreateTimerAction(Action):
         self.fire_at, self.is_cancelled = fire_at, is_cancelled
 
 
-class WaitForExternalEventAction(Action):
+class WaitForExternalEventAction(_Action):
     kind = ActionType.WAIT_FOR_EXTERNAL_EVENT
 
     def __init__(self, external_event_name: str) -> None:
@@ -144,18 +154,27 @@ class WaitForExternalEventAction(Action):
 
 
 class CompoundAction(Action):
-    """Several actions waited for together."""
+    """Several actions waited for together; subclasses say of which kind."""
 
     def __init__(self, compound_tasks: Sequence[Action]) -> None:
-        self.compound_actions = list(compound_tasks)
+        self.compound_tasks = list(compound_tasks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        actions = [each.to_json() for each in self.compound_tasks]
+        return {"actionType": self.action_type, "compoundActions": actions}
 
 
 class WhenAllAction(CompoundAction):
-    kind = ActionType.WHEN_ALL
+    @property
+    def action_type(self) -> int:
+        return ActionType.WHEN_ALL
 
 
 class WhenAnyAction(CompoundAction):
-    kind = ActionType.WHEN_ANY
+    @property
+    def action_type(self) -> int:
+        return ActionType.WHEN_ANY
 
 
 def _named(function_name: str) -> str:
@@ -181,6 +200,4 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         utc = value.astimezone(UTC) if value.tzinfo else value
         return utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
     return value.to_json() if hasattr(value, "to_json") else value

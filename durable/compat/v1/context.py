@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 from typing import Any, NoReturn
 
-from durable.compat.reading import result_type
+from durable.compat.reading import hint, result_hint
+from durable.compat.v1.models import FunctionContext
 from durable.compat.v1.tasks import AtomicTask, TimerTask, WhenAllTask, WhenAnyTask, shown
+from durable.compat.warnings import old
 from durable.engine import context as native
 from durable.engine.decider import Decider
 from durable.engine.tasks import DurableTask
@@ -16,10 +17,6 @@ from durable.model.entities import EntityId
 from durable.model.retry import RetryPolicy
 
 Name = str | Callable[..., Any]
-
-
-class FunctionContext(SimpleNamespace):
-    """What the Functions host knows of the invocation; nothing here."""
 
 
 class DurableOrchestrationContext(native.DurableOrchestrationContext):
@@ -38,9 +35,10 @@ class DurableOrchestrationContext(native.DurableOrchestrationContext):
     # ---- who and when ----
 
     def get_input(self, expected_type: Any = None) -> Any:
-        """The input, as plain JSON, as `expected_type` or as the type that the decorator was
-        given. Raises PayloadError when it does not fit."""
-        return super().get_input(expected_type if expected_type is not None else self._input_type)
+        """The input as `expected_type`, or as the type that the decorator was given, where it
+        fits; else plain JSON."""
+        wanted = expected_type if expected_type is not None else self._input_type
+        return super().get_input(hint(wanted))
 
     @property
     def function_context(self) -> FunctionContext:
@@ -67,12 +65,13 @@ class DurableOrchestrationContext(native.DurableOrchestrationContext):
         *,
         retry: RetryPolicy | None = None,
     ) -> AtomicTask:
-        """Run an activity, given by name or as the decorated function. The result has the
-        function's return annotation, or `expected_type`."""
-        expected_type = expected_type if expected_type is not None else result_type(name)
+        """Run an activity, given by name or as the decorated function. The result is as
+        `expected_type`, or as the function's return annotation, where it fits; else plain."""
+        expected = result_hint(name, expected_type)
         call: Callable[..., DurableTask[Any]] = super().call_activity
-        return self._shown(call(name, input_, retry=retry, expected_type=expected_type), "activity")
+        return self._shown(call(name, input_, retry=retry, expected_type=expected), "activity")
 
+    @old("call_activity_with_retry(name, options, input) is call_activity(name, input, retry=…)")
     def call_activity_with_retry(
         self,
         name: Name,
@@ -95,12 +94,16 @@ class DurableOrchestrationContext(native.DurableOrchestrationContext):
         tags: Mapping[str, str] | None = None,
     ) -> AtomicTask:
         """Run another orchestrator as an instance of its own and await its output."""
-        expected_type = expected_type if expected_type is not None else result_type(name)
+        expected = result_hint(name, expected_type)
         task = super().call_sub_orchestrator(
-            name, input_, instance_id, version, expected_type, retry=retry, tags=tags
+            name, input_, instance_id, version, expected, retry=retry, tags=tags
         )
         return self._shown(task, "sub-orchestration")
 
+    @old(
+        "call_sub_orchestrator_with_retry(name, options, input) is "
+        "call_sub_orchestrator(name, input, retry=…)"
+    )
     def call_sub_orchestrator_with_retry(
         self,
         name: Name,
@@ -142,7 +145,7 @@ class DurableOrchestrationContext(native.DurableOrchestrationContext):
         expected_type: Any = None,
     ) -> AtomicTask:
         """Have an entity perform an operation, and await its result."""
-        task = super().call_entity(entityId, operationName, operationInput, expected_type)
+        task = super().call_entity(entityId, operationName, operationInput, hint(expected_type))
         return self._shown(task, "entity")
 
     def signal_entity(
@@ -168,7 +171,7 @@ class DurableOrchestrationContext(native.DurableOrchestrationContext):
         self, name: str, expected_type: Any = None, *, timeout: timedelta | datetime | None = None
     ) -> AtomicTask:
         """The next event of that name (in any case), buffered ones first."""
-        task = super().wait_for_external_event(name, expected_type, timeout=timeout)
+        task = super().wait_for_external_event(name, hint(expected_type), timeout=timeout)
         return self._shown(task, "event")
 
     def task_all(self, activities: Sequence[DurableTask[Any]]) -> WhenAllTask:  # type: ignore[override]

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from durable.compat.reading import hint
 from durable.engine.entities import EntityContext
 from durable.model.functions import UserFunction
 
@@ -42,16 +43,17 @@ class DurableEntityContext:
         return self.native_context.is_newly_constructed
 
     def get_input(self, expected_type: Any = None) -> Any:
-        """The operation's input. Raises PayloadError when it does not fit `expected_type`."""
-        return self.native_context.get_input(expected_type)
+        """The operation's input, as `expected_type` where it fits; else plain JSON."""
+        return self.native_context.get_input(hint(expected_type))
 
     def get_state(
         self, initializer: Callable[[], Any] | None = None, expected_type: Any = None
     ) -> Any:
-        """The state; without one what `initializer()` gives, else None."""
+        """The state, as `expected_type` where it fits; without one what `initializer()` gives,
+        else None."""
         context = self.native_context
         if context.has_state:
-            return context.get_state(expected_type)
+            return context.get_state(hint(expected_type))
         if initializer is None:
             return None
         if not callable(initializer):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Generator
+from types import FrameType
 from typing import Any
 
+from durable.compat.warnings import DurableFunctionsCompatibilityWarning, warn
 from durable.errors import DefinitionError
+from durable.model.functions import name_of
 
 
 class Orchestrator:
@@ -18,8 +22,9 @@ class Orchestrator:
     @classmethod
     def create(cls, fn: Callable[..., Any]) -> Callable[..., Any]:
         """What `main` is in a function.json app. It has `orchestrator_function`, for tests;
-        called by a host it raises DefinitionError, since such apps are not run here."""
-        return _handle(fn, "orchestrator_function", "orchestration_trigger")
+        called by a host it raises DefinitionError, since such apps are not run here: a
+        DurableFunctionsCompatibilityWarning says so at once."""
+        return _handle(fn, "orchestrator_function", "orchestration_trigger", sys._getframe(1))
 
 
 class Entity:
@@ -31,16 +36,21 @@ class Entity:
     @classmethod
     def create(cls, fn: Callable[..., Any]) -> Callable[..., Any]:
         """As `Orchestrator.create`, with `entity_function`."""
-        return _handle(fn, "entity_function", "entity_trigger")
+        return _handle(fn, "entity_function", "entity_trigger", sys._getframe(1))
 
 
-def _handle(fn: Callable[..., Any], attribute: str, decorator: str) -> Callable[..., Any]:
+def _handle(
+    fn: Callable[..., Any], attribute: str, decorator: str, caller: FrameType
+) -> Callable[..., Any]:
+    problem = (
+        f"{name_of(fn)} is a function of a function.json app, which durable does not run: "
+        f"write function_app.py and decorate it with @app.{decorator}"
+    )
+    warn(problem, caller, DurableFunctionsCompatibilityWarning)
+
     @functools.wraps(fn)
     def handle(context: Any) -> Any:
-        raise DefinitionError(
-            f"{fn.__name__} is a function of a function.json app, which durable does not run: "
-            f"write function_app.py and decorate it with @app.{decorator}"
-        )
+        raise DefinitionError(problem)
 
     setattr(handle, attribute, fn)
     return handle

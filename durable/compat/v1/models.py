@@ -8,7 +8,9 @@ from datetime import timedelta
 from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+from durable.compat.warnings import old
 from durable.model import entities
 from durable.model.http import (
     DurableHttpRequest,
@@ -86,6 +88,10 @@ class RetryOptions(RetryPolicy):
 
     __slots__ = ()
 
+    @old(
+        "RetryOptions knows milliseconds and attempts: RetryPolicy, with first_retry_interval and "
+        "max_number_of_attempts, also grows its waits, and may choose by the failure"
+    )
     def __init__(
         self, first_retry_interval_in_milliseconds: int, max_number_of_attempts: int
     ) -> None:
@@ -117,10 +123,16 @@ class EntityStateResponse:
 
 
 class PurgeHistoryResult:
-    """How many instances were deleted."""
+    """How many instances were deleted, and whether all that match were looked at."""
 
-    def __init__(self, instancesDeleted: int, **_: Any) -> None:  # noqa: N803
-        self.instances_deleted = instancesDeleted
+    def __init__(
+        self,
+        instancesDeleted: int,  # noqa: N803
+        *,
+        is_complete: bool = True,
+        **_: Any,
+    ) -> None:
+        self.instances_deleted, self.is_complete = instancesDeleted, is_complete
 
     @classmethod
     def from_json(cls, json_obj: Mapping[str, Any]) -> PurgeHistoryResult:
@@ -144,6 +156,23 @@ class HttpManagementPayload(dict[str, str]):
         return json.dumps(self)
 
 
+class FunctionContext(SimpleNamespace):
+    """What a binding says besides what Durable Functions reads."""
+
+
+def replace_url_origin(url: str, request_origin: str | None) -> str:
+    """The URL with the scheme and host of an origin; as it is without one, or if it has none
+    itself. ValueError for an origin that lacks either."""
+    if request_origin is None:
+        return url
+    there, origin = urlsplit(url), urlsplit(request_origin)
+    if not (origin.scheme and origin.netloc):
+        raise ValueError("request_origin must include both a scheme and an authority")
+    if not (there.scheme and there.netloc):
+        return url
+    return urlunsplit(there._replace(scheme=origin.scheme, netloc=origin.netloc))
+
+
 class DurableOrchestrationBindings:
     """What the .NET extension tells a client; kept for code that reads it."""
 
@@ -157,7 +186,7 @@ class DurableOrchestrationBindings:
     ) -> None:
         self.task_hub_name, self.rpc_base_url = taskHubName, rpcBaseUrl
         self.creation_urls, self.management_urls = dict(creationUrls), dict(managementUrls)
-        self.client_data = SimpleNamespace(**client_data)
+        self.client_data = FunctionContext(**client_data)
 
     @classmethod
     def from_json(cls, json_string: str) -> DurableOrchestrationBindings:
@@ -171,10 +200,12 @@ __all__ = [
     "DurableOrchestrationBindings",
     "EntityId",
     "EntityStateResponse",
+    "FunctionContext",
     "HttpManagementPayload",
     "ManagedIdentityTokenSource",
     "OrchestrationRuntimeStatus",
     "PurgeHistoryResult",
     "RetryOptions",
     "TokenSource",
+    "replace_url_origin",
 ]

@@ -39,6 +39,11 @@ class DurableOrchestrationStatus:
         self.orchestration_state: OrchestrationState | None = None
         self.failure: FailureDetails | None = None
         """Why it failed, or is Stuck."""
+        self.version: str | None = None
+        self.tags: dict[str, str] = {}
+        self.scheduled_start_time: datetime | None = None
+        self.waiting: str | None = None
+        """What it cannot go on without, such as a worker that takes its orchestrator."""
         vars(self).update(others)
 
     @classmethod
@@ -68,7 +73,15 @@ class DurableOrchestrationStatus:
         )
         shown.orchestration_state = OrchestrationState.of(status)
         shown.failure = status.failure
+        shown.version, shown.tags = status.version, dict(status.tags)
+        shown.scheduled_start_time = status.scheduled_start_time
+        shown.waiting = status.waiting
         return shown
+
+    @property
+    def historyEvents(self) -> list[Any] | None:  # noqa: N802
+        """The same as `history`: where 1.x's client puts it."""
+        return self.history
 
     def __bool__(self) -> bool:
         return self.created_time is not None

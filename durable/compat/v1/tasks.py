@@ -186,10 +186,12 @@ class RetryAbleTask(WhenAllTask):
 
 
 class WhenAnyTask(CompoundTask):
-    """Done with the first child that ends, which is its result."""
+    """Done with the first child that ends, which is its result; without children at once."""
 
     def __init__(self, task: Sequence[DurableTask[Any]], replay_schema: object = None) -> None:
         super().__init__(task, WhenAnyAction)
+        if not self.children:
+            self.complete(None)
 
     def try_set_value(self, child: Any) -> None:
         self.complete(child)

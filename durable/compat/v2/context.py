@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from durable.codec import encode
+from durable.compat.reading import result_hint, wish
 from durable.compat.v2.entities import EntityLock
 from durable.compat.v2.task import ReplaySafeLogger, Task, TimerTask, shown
 from durable.engine.context import DurableOrchestrationContext
@@ -75,9 +76,12 @@ class OrchestrationContext:
         tags: Mapping[str, str] | None = None,
         return_type: Any = None,
     ) -> Task[Any]:
-        """Run an activity, given by name or as the function. `tags` are taken and not kept."""
+        """Run an activity, given by name or as the function. The result is as `return_type`, or
+        as the function's return annotation, where it fits; else plain. `tags` are taken and not
+        kept."""
         call: Callable[..., DurableTask[Any]] = self.native_context.call_activity
-        return shown(call(activity, input, retry=retry_policy, expected_type=return_type))
+        expected = wish(return_type) or result_hint(activity, None)
+        return shown(call(activity, input, retry=retry_policy, expected_type=expected))
 
     def call_sub_orchestrator(
         self,
@@ -90,9 +94,10 @@ class OrchestrationContext:
         return_type: Any = None,
     ) -> Task[Any]:
         """Run another orchestrator as an instance of its own and await its output."""
+        expected = wish(return_type) or result_hint(orchestrator, None)
         return shown(
             self.native_context.call_sub_orchestrator(
-                orchestrator, input, instance_id, version, return_type, retry=retry_policy
+                orchestrator, input, instance_id, version, expected, retry=retry_policy
             )
         )
 
@@ -104,7 +109,7 @@ class OrchestrationContext:
 
     def wait_for_external_event(self, name: str, *, data_type: Any = None) -> Task[Any]:
         """The next event of that name (in any case), buffered ones first."""
-        return shown(self.native_context.wait_for_external_event(name, data_type))
+        return shown(self.native_context.wait_for_external_event(name, wish(data_type)))
 
     def send_event(self, instance_id: str, event_name: str, *, data: Any = None) -> None:
         """Raise an event in another instance."""
@@ -129,7 +134,8 @@ class OrchestrationContext:
         self, entity: EntityId, operation: str, input: Any = None, *, return_type: Any = None
     ) -> Task[Any]:
         """Have an entity perform an operation, and await its result."""
-        return shown(self.native_context.call_entity(entity, operation, input, return_type))
+        task = self.native_context.call_entity(entity, operation, input, wish(return_type))
+        return shown(task)
 
     def signal_entity(
         self,

@@ -8,13 +8,17 @@ from datetime import datetime
 from typing import Any
 
 from durable.codec import annotation_of
-from durable.compat.reading import lenient
+from durable.compat.reading import lenient, wish
 from durable.compat.v1.models import EntityId
 from durable.engine.entity_calls import EntityLock
 from durable.errors import EntityOperationFailedError, InvalidRequestError
 from durable.model import entities
 
 EntityOperationFailedException = EntityOperationFailedError
+
+
+class UnknownOperationError(InvalidRequestError, AttributeError):
+    """An entity's class does not have the operation."""
 
 
 class EntityInstanceId(EntityId):
@@ -72,9 +76,14 @@ class EntityContext:
         return EntityInstanceId.of(self.native_context.entity_id)
 
     def get_state(self, intended_type: Any = None, default: Any = None) -> Any:
-        """The state, as `intended_type`; `default` without one."""
+        """The state, as `intended_type`; `default` without one. TypeError for a state that is
+        none of that type."""
         context = self.native_context
-        return context.get_state(intended_type) if context.has_state else default
+        state = context.get_state(wish(intended_type)) if context.has_state else default
+        is_asked_for = context.has_state and isinstance(intended_type, type)
+        if is_asked_for and not isinstance(state, intended_type):
+            raise TypeError(f"the state is no {intended_type.__name__}: {state!r}")
+        return state
 
     def set_state(self, new_state: Any) -> None:
         """Keep a JSON value as the state; None deletes the entity."""
@@ -146,14 +155,14 @@ class DurableEntity:
 
 
 def operation_of(kind: type[DurableEntity], context: Any) -> tuple[Callable[..., Any], list[Any]]:
-    """The method that performs the context's operation, and its arguments. InvalidRequestError
-    for an operation that the class does not have."""
+    """The method that performs the context's operation, and its arguments.
+    UnknownOperationError for an operation that the class does not have."""
     operation = context.operation_name
     instance = kind()
     method = getattr(instance, operation, None)
     inherited = operation != "delete" and hasattr(DurableEntity, operation)
     if operation.startswith("_") or inherited or not callable(method):
-        raise InvalidRequestError(f"entity {context.entity_id} has no operation {operation!r}")
+        raise UnknownOperationError(f"entity {context.entity_id} has no operation {operation!r}")
     instance._initialize_entity_context(EntityContext(context))
     parameters = [
         each

@@ -10,6 +10,7 @@ from typing import Any
 from durable.compat.v2.values import OrchestrationStatus
 from durable.model import events as native
 from durable.model.failure import FailureDetails
+from durable.model.instance import InstanceStatus
 
 
 @dataclass(slots=True)
@@ -42,9 +43,7 @@ class HistoryEvent:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON, times as ISO 8601."""
-        return {"type": type(self).__name__} | {
-            each.name: _plain(getattr(self, each.name)) for each in fields(self)
-        }
+        return {each.name: plain(getattr(self, each.name)) for each in fields(self)}
 
 
 @dataclass(slots=True)
@@ -105,13 +104,15 @@ class SubOrchestrationInstanceCreatedEvent(HistoryEvent):
 
 
 @dataclass(slots=True)
-class SubOrchestrationInstanceCompletedEvent(TaskCompletedEvent):
-    pass
+class SubOrchestrationInstanceCompletedEvent(HistoryEvent):
+    task_scheduled_id: int
+    result: str | None = None
 
 
 @dataclass(slots=True)
-class SubOrchestrationInstanceFailedEvent(TaskFailedEvent):
-    pass
+class SubOrchestrationInstanceFailedEvent(HistoryEvent):
+    task_scheduled_id: int
+    failure_details: FailureDetails | None = None
 
 
 @dataclass(slots=True)
@@ -170,9 +171,14 @@ class EntityOperationSignaledEvent(HistoryEvent):
 
 
 @dataclass(slots=True)
-class EntityOperationCalledEvent(EntityOperationSignaledEvent):
+class EntityOperationCalledEvent(HistoryEvent):
+    request_id: str
+    operation: str
+    scheduled_time: datetime | None = None
+    input: str | None = None
     parent_instance_id: str | None = None
     parent_execution_id: str | None = None
+    target_instance_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -191,7 +197,7 @@ class EntityOperationFailedEvent(HistoryEvent):
 class EntityLockRequestedEvent(HistoryEvent):
     critical_section_id: str
     lock_set: list[str]
-    position: int = 0
+    position: int
     parent_instance_id: str | None = None
 
 
@@ -207,29 +213,53 @@ class EntityUnlockSentEvent(HistoryEvent):
     target_instance_id: str | None = None
 
 
+@dataclass(slots=True)
+class ExecutionRewoundEvent(HistoryEvent):
+    reason: str | None = None
+    parent_execution_id: str | None = None
+    instance_id: str | None = None
+    parent_trace_context: TraceContext | None = None
+    name: str | None = None
+    version: str | None = None
+    input: str | None = None
+    parent_instance: ParentInstanceInfo | None = None
+    tags: dict[str, str] | None = None
+
+
 def to_dict(event: HistoryEvent) -> dict[str, Any]:
     """`event.to_dict()`."""
     return event.to_dict()
 
 
-def events_of(history: Sequence[tuple[datetime, native.Event]]) -> list[HistoryEvent]:
-    """Native events with the times of their turns, payloads as text."""
+def events_of(
+    status: InstanceStatus, history: Sequence[tuple[datetime, native.Event]]
+) -> list[HistoryEvent]:
+    """Native events of an instance with the times of their turns, payloads as text."""
     timers: dict[int, datetime] = {}
-    return [_event(time, event, timers) for time, event in history]
+    return [_event(status, time, event, timers) for time, event in history]
 
 
-def _event(time: datetime, event: Any, timers: dict[int, datetime]) -> HistoryEvent:
+def _event(
+    status: InstanceStatus, time: datetime, event: Any, timers: dict[int, datetime]
+) -> HistoryEvent:
     task_id = getattr(event, "task_id", -1)
     match event:
         case native.ExecutionStarted():
-            instance = OrchestrationInstance("", event.execution_id)
             return ExecutionStartedEvent(
-                -1, time, event.name, event.version, _text(event.input), instance
+                -1,
+                time,
+                event.name,
+                event.version,
+                _text(event.input),
+                OrchestrationInstance(status.instance_id, event.execution_id),
+                _parent(status.parent_instance_id),
+                status.scheduled_start_time,
+                tags=dict(status.tags) or None,
             )
         case native.ExecutionCompleted():
-            status = OrchestrationStatus.FAILED if event.failure else OrchestrationStatus.COMPLETED
+            ended = OrchestrationStatus.FAILED if event.failure else OrchestrationStatus.COMPLETED
             return ExecutionCompletedEvent(
-                -1, time, status.value, _text(event.result), event.failure
+                -1, time, ended.value, _text(event.result), event.failure
             )
         case native.ExecutionTerminated():
             return ExecutionTerminatedEvent(-1, time, event.reason, event.recurse)
@@ -262,6 +292,8 @@ def _event(time: datetime, event: Any, timers: dict[int, datetime]) -> HistoryEv
             return ExecutionSuspendedEvent(-1, time, event.reason)
         case native.ExecutionResumed():
             return ExecutionResumedEvent(-1, time, event.reason)
+        case native.ExecutionRewound():
+            return ExecutionRewoundEvent(-1, time, event.reason, instance_id=status.instance_id)
     return _entity_event(time, event, task_id)
 
 
@@ -291,7 +323,7 @@ def _entity_event(time: datetime, event: Any, task_id: int) -> HistoryEvent:
         case native.EntityOperationFailed():
             return EntityOperationFailedEvent(-1, time, request, event.failure)
         case native.EntityLockRequested():
-            return EntityLockRequestedEvent(task_id, time, request, [event.entity_id])
+            return EntityLockRequestedEvent(task_id, time, request, [event.entity_id], 0)
         case native.EntityLockGranted():
             return EntityLockGrantedEvent(-1, time, request)
         case native.EntityUnlockSent():
@@ -299,13 +331,18 @@ def _entity_event(time: datetime, event: Any, task_id: int) -> HistoryEvent:
     return GenericEvent(task_id, time, type(event).__name__)
 
 
+def _parent(instance_id: str | None) -> ParentInstanceInfo | None:
+    # which task of the parent's it is, only the parent's history says
+    found = OrchestrationInstance(instance_id) if instance_id is not None else None
+    return ParentInstanceInfo(-1, orchestration_instance=found) if found is not None else None
+
+
 def _text(payload: Any) -> str | None:
     return payload if isinstance(payload, str) else None
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, FailureDetails):
-        return value.to_dict()
+def plain(value: Any) -> Any:
+    """Dataclasses as objects of their fields, times as ISO 8601."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     return value.isoformat() if isinstance(value, datetime) else value

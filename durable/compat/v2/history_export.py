@@ -3,15 +3,14 @@ that block."""
 
 from __future__ import annotations
 
-import gzip
 import inspect
-import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from durable import exporting
 from durable.compat.sync_client import TaskHubGrpcClient
+from durable.compat.v2.history_export_files import file_of
 from durable.compat.v2.history_export_models import (
     ENTITY_NAME,
     ORCHESTRATOR_NAME,
@@ -40,8 +39,8 @@ _ATTEMPTS = 3
 
 
 class WriterOfTheirs:
-    """A writer that takes theirs' arguments, as a native one: the container goes before the
-    name."""
+    """A writer that takes theirs' arguments and files, as a native one. The container goes before
+    the job's prefix."""
 
     def __init__(self, writer: HistoryWriter) -> None:
         self._writer = writer
@@ -50,17 +49,17 @@ class WriterOfTheirs:
         self, name: str, content: bytes, content_type: str, content_encoding: str | None
     ) -> None:
         """See `durable.exporting.HistoryWriter`."""
-        container, _, blob_name = name.partition("/")
-        text = gzip.decompress(content) if content_encoding else content
-        instance_id = json.loads(text.split(b"\n", 1)[0])["instanceId"]
+        container, _, rest = name.partition("/")
+        folder, slash, _ = rest.rpartition("/")
+        file = file_of(content, content_encoding)
         self._writer.write(
-            instance_id=instance_id,
+            instance_id=file.instance_id,
             container=container,
-            blob_name=blob_name,
-            payload=content,
-            content_type=content_type,
+            blob_name=f"{folder}{slash}{file.name}",
+            payload=file.payload,
+            content_type=file.content_type,
             content_encoding=content_encoding,
-            metadata={"instance_id": instance_id},
+            metadata={"instance_id": file.instance_id},
         )
 
 

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from durable.codec import decode, encode
+from durable.compat.reading import wish
 from durable.errors import PayloadError
 
 
@@ -33,13 +34,13 @@ class DataConverter(ABC):
 
 
 class JsonDataConverter(DataConverter):
-    """As `durable.codec` reads and writes. Raises PayloadError for what does not fit."""
+    """As `durable.codec` reads and writes; what does not fit the type stays plain JSON."""
 
     def serialize(self, value: Any) -> str | None:
         return None if value is None else encode(value)
 
     def deserialize(self, data: str | None, target_type: Any = None) -> Any:
-        return decode(data, target_type)
+        return decode(data, wish(target_type))
 
     def can_reconstruct(self, target_type: Any) -> bool:
         from durable.codec.decoding import shape_of

@@ -102,7 +102,7 @@ class CompositeTask(Task[T]):
             DurableTask.fail(self, error)
 
 
-class WhenAllTask(CompositeTask[list[Any]]):
+class WhenAllTask(CompositeTask[list[T]]):
     """Waits for all; then their results, or the failure that came first."""
 
     def __init__(self, tasks: Sequence[DurableTask[Any]]) -> None:
@@ -134,7 +134,7 @@ class WhenAllTask(CompositeTask[list[Any]]):
             DurableTask.complete(self, [child.get_result() for child in self._tasks])
 
 
-class WhenAnyTask(CompositeTask[DurableTask[Any]]):
+class WhenAnyTask(CompositeTask[DurableTask[T]]):
     """Done with the first child that ends, which is its result; the others go on."""
 
     def on_child_completed(self, task: Any) -> None:
@@ -189,13 +189,13 @@ class TimerTask(CancellableTask[None]):
     """A durable timer."""
 
 
-def when_all(tasks: Sequence[DurableTask[Any]]) -> WhenAllTask:
+def when_all(tasks: Sequence[DurableTask[T]]) -> WhenAllTask[T]:
     """Wait for all tasks; results in their order. If some failed, the failure that came first is
     raised once all have ended."""
     return WhenAllTask(tasks)
 
 
-def when_any(tasks: Sequence[DurableTask[Any]]) -> WhenAnyTask:
+def when_any(tasks: Sequence[DurableTask[T]]) -> WhenAnyTask[T]:
     """Wait for the first task to end and get that task; the others go on."""
     return WhenAnyTask(tasks)
 
@@ -247,13 +247,13 @@ def get_name(fn: Callable[..., Any]) -> str:
 
 
 def get_entity_name(fn: Any) -> str:
-    """The name of an entity's function or class."""
-    return str(getattr(fn, "__durable_entity_name__", None) or getattr(fn, "__name__", fn))
+    """The name of an entity's function or class; ValueError for a lambda."""
+    return str(getattr(fn, "__durable_entity_name__", None) or get_name(fn))
 
 
-Orchestrator = Callable[..., Generator[Any, Any, Any] | Any]
-Activity = Callable[..., Any]
-Entity = Callable[..., Any] | type[DurableEntity]
+Orchestrator = Callable[[Any, TInput], Generator[Task[Any], Any, TOutput] | TOutput]
+Activity = Callable[[ActivityContext, TInput], TOutput]
+Entity = Callable[[EntityContext, TInput], TOutput] | type[DurableEntity]
 
 __all__ = [
     "Activity",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from durable.codec import decode
+from durable.compat.reading import wish
 from durable.compat.v2.entities import EntityInstanceId
 from durable.errors import DurableError
 from durable.model.failure import FailureDetails
@@ -55,7 +56,8 @@ class OrchestrationFailedError(DurableError):
 
 @dataclass
 class OrchestrationState:
-    """A snapshot of an instance; payloads are JSON texts."""
+    """A snapshot of an instance; payloads are JSON texts, times UTC and naive, as durabletask has
+    them."""
 
     instance_id: str
     name: str
@@ -75,8 +77,8 @@ class OrchestrationState:
             status.instance_id,
             status.name,
             OrchestrationStatus.of(status.runtime_status),
-            status.created_time,
-            status.last_updated_time,
+            _naive(status.created_time),
+            _naive(status.last_updated_time),
             status.input if payloads else None,
             status.output if payloads else None,
             status.custom_status if payloads else None,
@@ -85,16 +87,16 @@ class OrchestrationState:
         )
 
     def get_input(self, expected_type: Any = None) -> Any:
-        """The input, as plain JSON or as `expected_type`."""
-        return decode(self.serialized_input, expected_type)
+        """The input, as plain JSON or, where it fits, as `expected_type`."""
+        return decode(self.serialized_input, wish(expected_type))
 
     def get_output(self, expected_type: Any = None) -> Any:
-        """The output, as plain JSON or as `expected_type`."""
-        return decode(self.serialized_output, expected_type)
+        """The output, as plain JSON or, where it fits, as `expected_type`."""
+        return decode(self.serialized_output, wish(expected_type))
 
     def get_custom_status(self, expected_type: Any = None) -> Any:
-        """The custom status, as plain JSON or as `expected_type`."""
-        return decode(self.serialized_custom_status, expected_type)
+        """The custom status, as plain JSON or, where it fits, as `expected_type`."""
+        return decode(self.serialized_custom_status, wish(expected_type))
 
     def raise_if_failed(self) -> None:
         """OrchestrationFailedError if the instance has failed."""
@@ -103,6 +105,10 @@ class OrchestrationState:
                 f"Orchestration '{self.instance_id}' failed: {self.failure_details.message}",
                 self.failure_details,
             )
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 @dataclass
@@ -183,8 +189,8 @@ class EntityMetadata:
             ) from error
 
     def get_typed_state(self, intended_type: Any = None) -> Any:
-        """The state, as plain JSON or as `intended_type`."""
-        return decode(self._state, intended_type)
+        """The state, as plain JSON or, where it fits, as `intended_type`."""
+        return decode(self._state, wish(intended_type))
 
     def get_locked_by(self) -> str | None:
         """The instance that has it locked."""

@@ -5,8 +5,9 @@ The worker of this package is `durable start`; what is registered here is an app
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn, Self
 
 from durable.compat.v2.task import get_entity_name, get_name
@@ -14,6 +15,7 @@ from durable.errors import ConfigurationError, UnknownFunctionError
 from durable.functions import DFApp
 from durable.model import filters, versioning
 from durable.model.entities import EntityId
+from durable.model.failure import ExceptionPropertiesProvider
 from durable.model.versioning import VersionFailureStrategy, VersionMatchStrategy
 
 
@@ -39,12 +41,19 @@ class VersioningOptions(versioning.VersioningOptions):
 
 @dataclass
 class ConcurrencyOptions:
-    """How much a worker does at once."""
+    """How much a worker does at once; without a number as much as durabletask's does."""
 
     maximum_concurrent_activity_work_items: int | None = None
     maximum_concurrent_orchestration_work_items: int | None = None
     maximum_concurrent_entity_work_items: int | None = None
     maximum_thread_pool_workers: int | None = None
+
+    def __post_init__(self) -> None:
+        processors = os.cpu_count() or 1
+        for each in fields(self):
+            if getattr(self, each.name) is None:
+                is_pool = each.name == "maximum_thread_pool_workers"
+                setattr(self, each.name, processors + 4 if is_pool else processors * 100)
 
 
 @dataclass(frozen=True)
@@ -103,9 +112,15 @@ class TaskHubGrpcWorker:
     """Collects functions in `app`, a `durable.DFApp`, which `durable start --app module:worker.app`
     and a Functions host run. There is no gRPC server to connect to."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        exception_properties_provider: ExceptionPropertiesProvider | None = None,
+        **options: Any,
+    ) -> None:
         """What concerns gRPC is taken and not used."""
         self.app = DFApp()
+        self.app.configure_exception_properties(exception_properties_provider)
         self.options = options
 
     def __enter__(self) -> Self:

@@ -9,10 +9,11 @@ from articles import bp as articles
 from claims_desk import bp as claims_desk
 from counters import bp as counters
 from parcels import bp as parcels
+from versions import bp as versions
 from watching import bp as watching
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for blueprint in (approval, articles, claims_desk, counters, parcels, watching):
+for blueprint in (approval, articles, claims_desk, counters, parcels, versions, watching):
     app.register_functions(blueprint)
 
 
@@ -24,6 +25,7 @@ async def http_start(req: func.HttpRequest, client):
         req.route_params["functionName"],
         instance_id=req.params.get("id"),
         client_input=json.loads(body) if body else None,
+        version=req.params.get("version"),
     )
     return client.create_check_status_response(req, instance_id)
 

@@ -7,14 +7,18 @@ import azure.functions as func
 from accounts import bp as accounts
 from approval import bp as approval
 from articles import bp as articles
+from exports import FolderWriter
+from exports import bp as exports
 from parcels import bp as parcels
 from steering import bp as steering
+from versions import bp as versions
 from watching import bp as watching
 
 app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-for blueprint in (accounts, approval, articles, parcels, steering, watching):
+for blueprint in (accounts, approval, articles, exports, parcels, steering, versions, watching):
     app.register_blueprint(blueprint)
 app.configure_scheduled_tasks()
+app.configure_history_export(writer=FolderWriter())
 
 
 @app.route(route="orchestrators/{name}", methods=["POST"])
