@@ -2,21 +2,23 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-CHECKS := format lint types contracts unit
+CHECKS := format lint types contracts audit unit
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo start test fix lock $(CHECKS)
+.PHONY: help setup demo start test chaos fix lock sbom $(CHECKS)
 
 help:
 	@echo "make demo       run the sample app, kill a worker, watch it finish"
 	@echo "make start      run the sample app on port 7071 until Ctrl-C"
 	@echo "make test       every check: $(CHECKS)"
+	@echo "make chaos      kill, stop and lie to workers under load; SIZE=10000 for long"
 	@echo "make fix        format the code and apply the linter's safe fixes"
 	@echo "make setup      only set up: .venv and .tools (the others do it themselves)"
 	@echo "make lock       pin the newest packages that fit (needs uv and npm)"
+	@echo "make sbom       print what the package depends on, as CycloneDX"
 	@echo
-	@echo "One check:      make format | lint | types | contracts | unit"
+	@echo "One check:      make format | lint | types | contracts | audit | unit"
 	@echo "Some tests:     make unit ARGS='tests/contract -k queue'"
 	@echo "Another Python: make PYTHON=python3.13 test"
 
@@ -62,6 +64,18 @@ unit: setup
 	@echo "== unit: pytest"
 	@$(BIN)/python -m pytest $(ARGS)
 
+audit: setup
+	@echo "== audit: known vulnerabilities of what is pinned"
+	@$(BIN)/python tools/audit.py
+
+sbom: setup
+	@$(BIN)/python tools/audit.py sbom
+
+SIZE ?= 1000
+
+chaos: setup
+	@$(BIN)/python -m tests.chaos --size $(SIZE) $(ARGS)
+
 fix: setup
 	-@$(BIN)/python -m ruff check --fix .
 	@$(BIN)/python -m ruff format .
@@ -74,4 +88,5 @@ lock:
 	$(COMPILE) pyproject.toml requirements/dev.in -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) pyproject.toml requirements/agent-framework.in -o requirements/agent-framework.txt
 	$(COMPILE) requirements/node.in -o requirements/node.txt
+	$(COMPILE) requirements/security.in -o requirements/security.txt
 	cd tools/azurite && npm install --package-lock-only --omit-lockfile-registry-resolved

@@ -36,7 +36,7 @@ from durable.errors import (
     TaskFailedError,
 )
 from durable.functions import Blueprint, DFApp
-from durable.model.failure import FailureDetails
+from durable.model.failure import ExceptionPropertiesProvider, FailureDetails
 from durable.model.filters import OrchestrationWorkItemFilter, WorkItemFilters
 from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus
 from durable.model.retry import RetryPolicy
@@ -116,6 +116,7 @@ __all__ = [
     "EntityInstanceId",
     "EntityQuery",
     "EntityStateResponse",
+    "ExceptionPropertiesProvider",
     "FailureDetails",
     "IdReusePolicy",
     "InstanceExistsError",

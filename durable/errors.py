@@ -14,6 +14,7 @@ DurableError
 ├── InstanceFinishedError       the instance no longer takes part
 ├── ScheduleNotFoundError
 ├── ScheduleExistsError
+├── DeadLetterNotFoundError
 ├── TaskFailedError             what an orchestrator catches
 │   ├── ActivityFailedError
 │   ├── SubOrchestrationFailedError
@@ -28,7 +29,8 @@ DurableError
     ├── ContainerMissing
     ├── Throttled
     ├── AccessDenied
-    └── AmbiguousAnswer
+    ├── AmbiguousAnswer
+    └── UnknownFormat           a newer version wrote what was read
 """
 
 from __future__ import annotations
@@ -93,6 +95,10 @@ class ScheduleNotFoundError(DurableError):
 
 class ScheduleExistsError(DurableError):
     """A recurring schedule of that id exists already."""
+
+
+class DeadLetterNotFoundError(DurableError):
+    """No dead letter of that key: it was retried, or discarded."""
 
 
 class TaskFailedError(DurableError):
@@ -186,3 +192,7 @@ class AccessDenied(StorageError):
 
 class AmbiguousAnswer(StorageError):
     """No usable answer came; the call may have taken effect."""
+
+
+class UnknownFormat(StorageError):
+    """What was read has a format that this version does not know. The message names the row."""

@@ -12,6 +12,7 @@ from durable.client import DurableOrchestrationClient
 from durable.client.builtin import bind_client
 from durable.hub.hub import Hub
 from durable.management.links import LinkSigner
+from durable.model.failure import ExceptionPropertiesProvider
 from durable.model.filters import WorkItemFilters
 from durable.model.functions import Registry
 from durable.model.versioning import VersioningOptions
@@ -129,6 +130,7 @@ class DurableApp:
         self.registry = Registry()
         self.versioning: VersioningOptions | None = None
         self.filters: WorkItemFilters | None = None
+        self.exceptions: ExceptionPropertiesProvider | None = None
         self.builtin: set[str] = set()
         self.folder: Path | None = None
         self._host: DurableHost | None = None
@@ -146,7 +148,9 @@ class DurableApp:
         """A host of the app's functions: see `DurableHost.open`."""
         return await DurableHost.open(
             settings,
-            self.registry,
+            self.registry
+            if self.exceptions is None
+            else self.registry.described_by(self.exceptions),
             base_url=base_url,
             under_functions=under_functions,
             versioning=self.versioning,

@@ -21,13 +21,14 @@ from durable.model.functions import (
     Registry,
 )
 from durable.model.instance import InstanceStatus
-from durable.ports import Storage, Where
+from durable.ports import Clock, Storage, Where
 from durable.runtime.guards import Keeper
 from durable.runtime.runtime import Runtime, RuntimeOptions
 from durable.storage.memory import memory_storage
 
 SWEEP = timedelta(seconds=10)
 QUIET_SWEEPS = 40
+SPINS = 100_000
 
 Hook = Callable[[str, tuple[Any, ...]], Awaitable[None]]
 """Called with the name and the arguments of a storage call; may wait or raise."""
@@ -36,8 +37,14 @@ Hook = Callable[[str, tuple[Any, ...]], Awaitable[None]]
 class MemoryHub:
     """Register functions, enter, and use `client`; `run()` lets things happen."""
 
-    def __init__(self, options: RuntimeOptions | None = None, *, workers: int = 1) -> None:
-        self.storage = memory_storage()
+    def __init__(
+        self,
+        options: RuntimeOptions | None = None,
+        *,
+        workers: int = 1,
+        storage: Storage | None = None,
+    ) -> None:
+        self.storage = storage or memory_storage()
         self.clock: Any = self.storage.clock
         self.queues: Any = self.storage.queues
         self.tables: Any = self.storage.tables
@@ -45,7 +52,7 @@ class MemoryHub:
         self.options = options or RuntimeOptions()
         self.runtimes: list[Runtime] = []
         self.workers = workers
-        self._processes: dict[Runtime, _Process] = {}
+        self.processes: dict[Runtime, Process] = {}
         self.sweeping = True
         self.use(self.storage)
         self._sweep: asyncio.Task[None] | None = None
@@ -94,11 +101,11 @@ class MemoryHub:
         self, registry: Registry | None = None, options: RuntimeOptions | None = None
     ) -> Runtime:
         """One more process, with functions or options of its own perhaps."""
-        process = _Process(self.clock)
+        process = Process(self.clock)
         storage = Storage(
-            tables=_Mortal(self.storage.tables, process),
-            queues=_Mortal(self.storage.queues, process),
-            clock=self.storage.clock,
+            tables=Mortal(self.storage.tables, process),
+            queues=Mortal(self.storage.queues, process),
+            clock=self.process_clock(process),
         )
         keeper = Keeper(storage, asyncio.ensure_future)
         await keeper.start()
@@ -110,9 +117,13 @@ class MemoryHub:
             executor=InlineExecutor(),
         )
         runtime.on_look_away = process.look_away
-        self._processes[runtime] = process
+        self.processes[runtime] = process
         self.runtimes.append(runtime)
         return runtime
+
+    def process_clock(self, process: Process) -> Clock:
+        """The clock that one process goes by."""
+        return self.clock  # type: ignore[no-any-return]
 
     async def stop(self, runtime: Runtime, *, drain: float = 0) -> None:
         """As by SIGTERM: what runs may end, then messages are left to others."""
@@ -122,27 +133,27 @@ class MemoryHub:
 
     async def kill(self, runtime: Runtime) -> None:
         """As by kill -9: nothing that it does reaches storage any more."""
-        self._processes[runtime].alive = False
+        self.processes[runtime].alive = False
         await self.stop(runtime)
 
     def tamper(
         self, runtime: Runtime, *, before: Hook | None = None, after: Hook | None = None
     ) -> None:
         """Let something befall a process's calls to storage."""
-        process = self._processes[runtime]
+        process = self.processes[runtime]
         process.before, process.after = before, after
 
     def pause(self, runtime: Runtime, seconds: float) -> None:
         """As by SIGSTOP: nothing of it reaches storage for so long."""
-        self._processes[runtime].resumes = self.clock.monotonic() + seconds
+        self.processes[runtime].resumes = self.clock.monotonic() + seconds
 
     def crash(self) -> None:
         """From user code: end all processes here and now. The next step starts new ones."""
         for runtime in self.runtimes:
-            self._processes[runtime].alive = False
+            self.processes[runtime].alive = False
 
     async def _replace_dead(self) -> None:
-        for runtime in [r for r in self.runtimes if not self._processes[r].alive]:
+        for runtime in [r for r in self.runtimes if not self.processes[r].alive]:
             await self.kill(runtime)
             await self.add_runtime()
 
@@ -178,8 +189,11 @@ class MemoryHub:
         """Until nothing can happen without time passing."""
         loop: Any = asyncio.get_running_loop()
         await asyncio.sleep(0)
-        while loop._ready:  # noqa: ASYNC110 - there is no event for "nobody is runnable"
+        for _ in range(SPINS):
+            if not loop._ready:
+                return
             await asyncio.sleep(0)
+        raise AssertionError("something spins: it goes on for ever without time passing")
 
     async def step(self, end: datetime | None = None) -> None:
         """Deliver what is visible, or else let time pass to the next thing, or to `end`."""
@@ -216,10 +230,10 @@ class MemoryHub:
         """Give each runtime what it has room for; False when nothing was visible."""
         found = False
         for runtime in self.runtimes:
-            if self._processes[runtime].resumes > self.clock.monotonic():
+            if self.processes[runtime].resumes > self.clock.monotonic():
                 continue
             for queue in runtime.control_queues:
-                if self._processes[runtime].away.get(queue, 0.0) > self.clock.monotonic():
+                if self.processes[runtime].away.get(queue, 0.0) > self.clock.monotonic():
                     continue
                 found |= await self._receive(
                     runtime, queue, runtime.messages.handle_control, runtime.turn_room()
@@ -233,7 +247,7 @@ class MemoryHub:
     async def _receive(self, runtime: Runtime, queue: str, handle: Any, room: int) -> bool:
         if not room:
             return False
-        asked = self.clock.monotonic()
+        asked = runtime.hub.storage.clock.monotonic()
         messages = await self.queues.receive(queue, limit=min(32, room), lease=20)
         for message in messages:
             runtime.spawn(handle(queue, message, asked))
@@ -270,7 +284,7 @@ async def _swept(runtime: Runtime) -> None:
         await runtime.sweep()
 
 
-class _Process:
+class Process:
     """Whether it lives, and what befalls its calls to storage."""
 
     def __init__(self, clock: Any) -> None:
@@ -287,10 +301,10 @@ class _Process:
     after: Hook | None = None
 
 
-class _Mortal:
+class Mortal:
     """A connection that ends with its process: what a dead one still tries has no effect."""
 
-    def __init__(self, inner: Any, process: _Process) -> None:
+    def __init__(self, inner: Any, process: Process) -> None:
         self._inner = inner
         self._process = process
 
@@ -299,7 +313,7 @@ class _Mortal:
 
         async def mortal(*args: Any, **options: Any) -> Any:
             process = self._process
-            if process.resumes > process.clock.monotonic():
+            if process.alive and process.resumes > process.clock.monotonic():
                 await process.clock.sleep(process.resumes - process.clock.monotonic())
             if process.alive and process.before is not None:
                 await process.before(name, args)

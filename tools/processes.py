@@ -29,7 +29,7 @@ class ProcessFailed(Exception):
 class Process:
     """A child in a session of its own, so that Ctrl-C reaches it only through us.
 
-    With `log` its output goes there, else to ours.
+    With `log` its output goes there, else to ours. It runs in `folder`.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Process:
         *,
         log: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        folder: Path = ROOT,
     ) -> None:
         self.name = name
         self._log = log
@@ -46,7 +47,7 @@ class Process:
         try:
             self._child = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

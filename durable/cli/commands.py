@@ -8,6 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from durable.cli import app, arguments
+from durable.cli.dead_letters import (
+    check_chosen,
+    discard_dead_letters,
+    get_dead_letters,
+    retry_dead_letters,
+)
 from durable.cli.entities import (
     check_entity_filters,
     clean_entity_storage,
@@ -58,6 +64,7 @@ def parse(given: Sequence[str]) -> argparse.Namespace:
     _add_looking_commands(commands)
     _add_entity_commands(commands)
     _add_schedule_commands(commands)
+    _add_dead_letter_commands(commands)
     _add_deleting_commands(commands)
     return commands.parse(given)
 
@@ -321,6 +328,23 @@ def _add_timeout(parser: Parser) -> None:
         metavar="SECONDS",
         help="how long to wait for a worker to do it (default: 60)",
     )
+
+
+def _add_dead_letter_commands(commands: _Commands) -> None:
+    several = commands.add_hub_command(
+        "get-dead-letters", get_dead_letters, "print messages that could not be applied"
+    )
+    _add_paging(several)
+    for name, action, what in (
+        ("retry-dead-letters", retry_dead_letters, "put such messages back into their queues"),
+        ("discard-dead-letters", discard_dead_letters, "forget such messages"),
+    ):
+        command = commands.add_hub_command(name, action, what)
+        command.add_argument("--id", type=arguments.name, action="append", help="a letter's")
+        command.add_argument("--all", action="store_true", help="all that there are")
+        if action is discard_dead_letters:
+            command.add_argument("--yes", action="store_true", help="do not ask, with --all")
+        command.set_defaults(check=check_chosen)
 
 
 def _add_deleting_commands(commands: _Commands) -> None:

@@ -32,7 +32,7 @@ async def purge_history(session: Session, options: argparse.Namespace) -> int:
             )
     else:
         if not _is_filtered(options):
-            _confirm(session, options, f"purge all ended instances of hub {session.hub.names.hub}")
+            confirm(session, options, f"purge all ended instances of hub {session.hub.names.hub}")
         result = await session.client.purge_instance_history_by(
             **filters_of(options), recurse=options.recursive
         )
@@ -58,7 +58,7 @@ async def delete_task_hub(session: Session, options: argparse.Namespace) -> int:
     """Delete the hub's tables and queues, those of its activities included."""
     hub, account = session.hub, session.account
     name = hub.names.hub
-    _confirm(session, options, f"delete hub {name} in {account.storage.describe}, with everything")
+    confirm(session, options, f"delete hub {name} in {account.storage.describe}, with everything")
     names = await account.queues(f"{name.lower()}-dx-")
     await asyncio.gather(*(account.storage.queues.delete_queue(queue) for queue in names))
     await hub.delete()
@@ -84,7 +84,7 @@ def _is_filtered(options: argparse.Namespace) -> bool:
     return any(getattr(options, name) is not None for name in _FILTERS)
 
 
-def _confirm(session: Session, options: argparse.Namespace, deed: str) -> None:
+def confirm(session: Session, options: argparse.Namespace, deed: str) -> None:
     """Raises DeclinedError unless it is agreed to."""
     if options.yes:
         return

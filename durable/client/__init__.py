@@ -5,9 +5,11 @@ from durable.client.entities import CleanedEntities, EntityState
 from durable.client.filters import Filters
 from durable.client.purging import PurgeHistoryResult
 from durable.client.reusing import IdReusePolicy, IfExists
+from durable.hub.hub import DeadLetter
 
 __all__ = [
     "CleanedEntities",
+    "DeadLetter",
     "DurableOrchestrationClient",
     "EntityState",
     "Filters",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from durable.client import answers
 from durable.client.access import MAX_PAYLOAD
+from durable.client.dead_letters import DeadLetters
 from durable.client.entities import Entities
 from durable.client.looking import Looking
 from durable.client.purge_jobs import PurgeJobs
@@ -27,7 +28,7 @@ class Links(Protocol):
         ...
 
 
-class DurableOrchestrationClient(PurgeJobs, Looking, Entities):
+class DurableOrchestrationClient(PurgeJobs, Looking, Entities, DeadLetters):
     """Start, watch and steer orchestrations and entities from outside.
 
     All operations are safe to repeat, and are repeated here where an answer was lost.

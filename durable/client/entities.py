@@ -39,6 +39,9 @@ class EntityState:
     locked_by: str | None = None
     waiting: str | None = None
     """What it cannot go on without, as of instances."""
+    backlog: int | None = None
+    """How many operations, lock requests and releases wait in its inbox, those for a later time
+    included; None where they were not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,10 @@ class Entities(Access):
         await self._ringer.ring(target)
 
     async def read_entity_state(
-        self, entity_id: EntityId, *, include_state: bool = True
+        self, entity_id: EntityId, *, include_state: bool = True, include_backlog: bool = False
     ) -> EntityState | None:
         """The entity as its last committed operation left it; None if nothing was ever sent to
-        it, or it was cleaned up."""
+        it, or it was cleaned up. `include_backlog` also counts what waits for it."""
         if not isinstance(entity_id, EntityId):
             raise InvalidRequestError("an entity is named by an EntityId(name, key)")
         while True:
@@ -91,12 +94,17 @@ class Entities(Access):
                 return None
             # the state may be replaced between the two reads
             with suppress(PayloadGone):
-                return await self._entity(head, include_state)
+                return await self._entity(head, include_state, include_backlog)
 
-    async def _entity(self, head: Head, include_state: bool) -> EntityState:
+    async def _entity(self, head: Head, include_state: bool, include_backlog: bool) -> EntityState:
         text = (
             await self._hub.instances.text(head.instance_id, head.incarnation, head.input)
             if include_state
+            else None
+        )
+        backlog = (
+            await self._hub.instances.inbox_length(head.instance_id, head.incarnation)
+            if include_backlog
             else None
         )
         return EntityState(
@@ -106,6 +114,7 @@ class Entities(Access):
             head.time or head.created,
             head.lock.owner.instance_id if head.lock else None,
             head.waits_for or None,
+            backlog,
         )
 
     async def list_entities(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Unpack
 
 from durable.client.access import Access
 from durable.client.filters import Filters, instance_filter
-from durable.errors import InstanceNotFoundError, InvalidRequestError
+from durable.errors import InstanceNotFoundError, InvalidRequestError, UnknownFormat
 from durable.hub.instances import PayloadGone
 from durable.hub.payloads import payloads_of
 from durable.hub.projection import Listed
@@ -22,6 +23,8 @@ from durable.model.instance import (
     OrchestrationRuntimeStatus,
     check_instance_id,
 )
+
+logger = logging.getLogger("durable.client")
 
 
 class Looking(Access):
@@ -119,7 +122,14 @@ class Looking(Access):
                 return None
             return await self.get_status(row.instance_id, show_input=show_input)
 
-        found = await together(rows, one)
+        async def one_that_is_known(row: Listed) -> InstanceStatus | None:
+            try:
+                return await one(row)
+            except UnknownFormat as error:
+                logger.warning("instance %s is not listed: %s", row.instance_id, error)
+                return None
+
+        found = await together(rows, one_that_is_known)
         return [status for status in found if status is not None], token
 
     async def list_instance_ids(

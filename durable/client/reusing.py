@@ -18,8 +18,9 @@ IfExists = Literal["replace", "terminate", "skip", "error"]
 @dataclass(frozen=True, slots=True)
 class IdReusePolicy:
     """What a start does with an instance of its id that is in one of `statuses`: "replace" it,
-    after terminating it where it has not ended, or "skip", which leaves it and starts nothing.
-    One in any other status is left alone, and the start raises InstanceExistsError."""
+    after terminating it and its sub-orchestrations where it has not ended, or "skip", which leaves
+    it and starts nothing. One in any other status is left alone, and the start raises
+    InstanceExistsError."""
 
     statuses: Collection[OrchestrationRuntimeStatus]
     action: Literal["replace", "skip"] = "replace"

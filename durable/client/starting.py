@@ -116,11 +116,13 @@ async def _meet(ringer: Ringer, existing: Head, request: StartRequest) -> str:
 
 
 async def _terminate(hub: Hub, ringer: Ringer, existing: Head, successor: str) -> None:
-    """End an unfinished instance that is to be replaced, and wait until it has. Raises
+    """End an unfinished instance that is to be replaced, its sub-orchestrations with it, which
+    nobody would await any more; and wait until it has ended, not until they have. Raises
     InstanceExistsError when no worker ends it in time."""
     instance_id, incarnation = existing.instance_id, existing.incarnation
     message, nonce = f"replaced|{successor}", hub.new_id(8)
-    event = ExecutionTerminated(message, "another instance was started in place of this one")
+    reason = "another instance was started in place of this one"
+    event = ExecutionTerminated(message, reason, recurse=True)
     until = hub.storage.clock.monotonic() + _TERMINATING
     head: Head | None = existing
     if not existing.is_terminal:

@@ -46,9 +46,9 @@ class Steering(Access):
         """Start an orchestration and return its instance id, a random one unless given.
 
         An unfinished instance of the same id raises InstanceExistsError, or is left as it is
-        with `if_exists="skip"`, or terminated and replaced with "terminate". A finished one is
-        replaced, or with "error" or "skip" treated like an unfinished one; an IdReusePolicy
-        says it for each status.
+        with `if_exists="skip"`, or terminated with its sub-orchestrations and replaced with
+        "terminate". A finished one is replaced, or with "error" or "skip" treated like an
+        unfinished one; an IdReusePolicy says it for each status.
 
         `start_at`, a time (a naive one is taken as UTC) or a duration from now, is when the
         instance begins; until then it is Pending, takes events, and can be terminated. `tags`

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, overload
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -173,6 +173,29 @@ class DurableOrchestrationContext(EntityCalls):
 
         return self._with_retry(attempt, retry)
 
+    @overload
+    def call_sub_orchestrator(
+        self,
+        name: Callable[..., Awaitable[R]] | Callable[..., Generator[Any, Any, R]],
+        input_: object = None,
+        instance_id: str | None = None,
+        version: str | None = None,
+        *,
+        retry: RetryPolicy | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> DurableTask[R]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        name: str | Callable[..., Any],
+        input_: object = None,
+        instance_id: str | None = None,
+        version: str | None = None,
+        expected_type: Any = None,
+        *,
+        retry: RetryPolicy | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> DurableTask[Any]: ...
     def call_sub_orchestrator(
         self,
         name: Any,

@@ -178,6 +178,9 @@ class Decider:
     def feed(self, event: Incoming, time: datetime, *, replaying: bool) -> None:
         """Apply one event and run the code as far as it goes."""
         if self.ending is not None:
+            if isinstance(event, ExecutionSuspended | ExecutionResumed):
+                # the next generation begins as these leave it
+                self.suspended = isinstance(event, ExecutionSuspended)
             self._apply(event)
             return
         self.time, self.replaying = time, replaying
@@ -331,7 +334,9 @@ class Decider:
         while traceback and _is_ours(traceback.tb_frame.f_globals):
             skip, traceback = skip + 1, traceback.tb_next
         self.ending = ExecutionCompleted(
-            failure=FailureDetails.from_exception(error, skip_frames=skip)
+            failure=FailureDetails.from_exception(
+                error, skip_frames=skip, provider=self.definition.exceptions
+            )
         )
 
     def _not_durable(self, yielded: object) -> str:

@@ -260,6 +260,7 @@ class Execution:
             if self.time is None:
                 if scheduled:
                     self._take_in([a for a in arrivals if isinstance(a.event, _STEERING)])
+                    arrivals = [a for a in arrivals if not isinstance(a.event, _STEERING)]
                 self._feed(self.start)
         self._take_in(arrivals)
 

@@ -8,13 +8,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from durable.errors import ConfigurationError, HubInUseError, RowExists, RowMissing
+from durable.errors import (
+    ConfigurationError,
+    HubInUseError,
+    InvalidRequestError,
+    RowExists,
+    RowMissing,
+)
+from durable.hub.formats import FORMAT, check_format
 from durable.hub.instances import Instances
-from durable.hub.keys import HubNames
+from durable.hub.keys import HubNames, encode
+from durable.hub.messages import LIMIT
 from durable.hub.projection import Projection
 from durable.hub.timers import TimerIndex
-from durable.ports import Delete, Insert, Storage, Value, Where
+from durable.ports import Delete, Insert, Row, Storage, Value, Where
 
 _META = "hub"
 _DEAD = "dead"
@@ -23,13 +32,15 @@ _MAX_BODY = 60_000
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that could not be applied, kept with the reason until someone decides."""
+    """A message that could not be applied, kept with the reason until someone decides. `size` is
+    the body's in bytes: what is over 60,000 of them was not kept."""
 
     key: str
     queue: str
     body: bytes
     reason: str
     time: datetime
+    size: int
 
 
 class Hub:
@@ -97,9 +108,12 @@ class Hub:
         row = await tables.get(table, _META, name)
         if row is None and make is not None:
             with suppress(RowExists):
-                await tables.transact(table, _META, [Insert(name, {"value": make()})])
+                await tables.transact(table, _META, [Insert(name, {"v": FORMAT, "value": make()})])
             row = await tables.get(table, _META, name)
-        return str(row.values["value"]) if row is not None else ""
+        if row is None:
+            return ""
+        check_format(row)
+        return str(row.values["value"])
 
     async def secret(self, name: str) -> str:
         """A random key of 32 bytes, URL-safe, made on first use and then the same for all."""
@@ -110,10 +124,12 @@ class Hub:
     async def bury(self, queue: str, body: bytes, reason: str) -> str:
         """Keep a message that cannot be applied. Bodies over 60,000 bytes are cut."""
         now = self.storage.clock.now()
-        key = f"{now:%Y%m%d%H%M%S%f}|{self.new_id(4)}"
+        key = f"{now:%Y%m%d%H%M%S%f}-{self.new_id(4)}"
         values: dict[str, Value] = {
+            "v": FORMAT,
             "queue": queue,
             "body": body[:_MAX_BODY],
+            "size": len(body),
             "reason": reason[:4000],
             "time": now,
         }
@@ -122,28 +138,48 @@ class Hub:
 
     async def dead_letters(self, *, limit: int = 100) -> list[DeadLetter]:
         """The oldest `limit` dead letters."""
+        return (await self.dead_letter_page(limit=limit))[0]
+
+    async def dead_letter_page(
+        self, *, limit: int = 100, token: str | None = None
+    ) -> tuple[list[DeadLetter], str | None]:
+        """Dead letters, oldest first, and the token of the next page, None at the end."""
         where = [Where("PartitionKey", "eq", _DEAD)]
-        page = await self.storage.tables.query(self.names.hub_table, where, limit=limit)
-        return [
-            DeadLetter(
-                row.key,
-                str(row.values["queue"]),
-                bytes(row.values["body"]),  # type: ignore[arg-type]
-                str(row.values["reason"]),
-                row.values["time"],  # type: ignore[arg-type]
-            )
-            for row in page.rows
-        ]
+        page = await self.storage.tables.query(
+            self.names.hub_table, where, limit=limit, token=token
+        )
+        return [_letter(row) for row in page.rows], page.next
+
+    async def dead_letter(self, key: str) -> DeadLetter | None:
+        """One dead letter; None when it is not there."""
+        row = await self.storage.tables.get(self.names.hub_table, _DEAD, encode(key))
+        return _letter(row) if row is not None else None
 
     async def discard_dead_letter(self, key: str) -> bool:
         """Forget a dead letter; False when it is not there."""
         try:
-            await self.storage.tables.transact(self.names.hub_table, _DEAD, [Delete(key)])
+            table = self.names.hub_table
+            await self.storage.tables.transact(table, _DEAD, [Delete(encode(key))])
         except RowMissing:
             return False
         return True
 
     async def retry_dead_letter(self, letter: DeadLetter) -> None:
-        """Put the message back into its queue, then forget the letter."""
+        """Put the message back into its queue, then forget the letter. Raises InvalidRequestError
+        for a body that no queue takes as it is: it was none of ours."""
+        if letter.size > LIMIT:
+            raise InvalidRequestError(
+                f"dead letter {letter.key} has {letter.size:,} bytes, and a message of a hub has "
+                f"at most {LIMIT:,}: it cannot be sent again"
+            )
         await self.storage.queues.send(letter.queue, letter.body)
         await self.discard_dead_letter(letter.key)
+
+
+def _letter(row: Row) -> DeadLetter:
+    check_format(row)
+    values: Any = row.values
+    body = bytes(values["body"])
+    return DeadLetter(
+        row.key, values["queue"], body, values["reason"], values["time"], values["size"]
+    )

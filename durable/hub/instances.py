@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from durable.errors import RowExists, RowMissing, StorageError
+from durable.hub.formats import FORMAT, check_format
 from durable.hub.keys import (
     HubNames,
     encode,
@@ -39,11 +40,9 @@ from durable.hub.payloads import (
     spilled_name,
 )
 from durable.hub.rows import (
-    FORMAT,
     Head,
     InboxRow,
     StoredTurn,
-    check_format,
     decode_arrival,
     decode_turn,
     encode_arrival,
@@ -196,7 +195,10 @@ class Instances:
         row = await self._tables.get(
             self._table, encode(head.instance_id), turn_key(head.incarnation, sequence)
         )
-        return str(row.values["nonce"]) if row is not None else None
+        if row is None:
+            return None
+        check_format(row)
+        return str(row.values["nonce"])
 
     async def turn(self, instance_id: str, incarnation: str, sequence: int) -> StoredTurn | None:
         """One turn, with long payloads still by reference."""
@@ -210,7 +212,7 @@ class Instances:
         low, high = history_range(head.incarnation, head.base, head.sequence)
         rows = await self._range(head.instance_id, low, high)
         # most lie in their rows: those are no work to wait for
-        spilled = [row for row in rows if row.values["data_k"] == "ref"]
+        spilled = [row for row in rows if row.values.get("data_k") == "ref"]
         read = await together(
             spilled, lambda row: self._read_turn(head.instance_id, head.incarnation, row)
         )
@@ -218,6 +220,7 @@ class Instances:
         return [stored.get(row.key) or _inline_turn(row) for row in rows]
 
     async def _read_turn(self, instance_id: str, incarnation: str, row: Row) -> StoredTurn:
+        check_format(row)
         data = payload_from_columns("data", row.values)
         return _turn(row, await self.text(instance_id, incarnation, data))
 
@@ -232,7 +235,11 @@ class Instances:
             payload_row_keys(incarnation, payload),
             lambda key: self._tables.get(self._table, partition, key),
         )
-        columns = [dict(row.values) for row in rows if row is not None]
+        columns = []
+        for row in rows:
+            if row is not None:
+                check_format(row)
+                columns.append(dict(row.values))
         if len(columns) < len(rows):
             raise PayloadGone(f"payload {payload.key} of {instance_id!r} is gone")
         return join(columns)
@@ -259,10 +266,10 @@ class Instances:
         rows = await self._range(head.instance_id, low, high)
         gate, messages = None, []
         for row in rows:
+            check_format(row)
             if row.key == low:
                 gate = row.etag
                 continue
-            check_format(row)
             values: Any = row.values
             text = await self.text(head.instance_id, owner, payload_from_columns("data", values))
             order = (row.timestamp, values["order"], row.key)
@@ -316,6 +323,12 @@ class Instances:
         """Whether a message of that id lies in the inbox."""
         key = inbox_key(incarnation, message_id)
         return await self._tables.get(self._table, encode(instance_id), key) is not None
+
+    async def inbox_length(self, instance_id: str, incarnation: str) -> int:
+        """How many messages lie in the inbox; they are counted, and not read."""
+        low, high = inbox_range(inbox_owner(instance_id, incarnation))
+        # the gate is no message
+        return sum(row.key != low for row in await self._range(instance_id, low, high, ["order"]))
 
     # ---- removal ----
 
@@ -371,11 +384,14 @@ class Instances:
         await self._delete_range(instance_id, low, high)
 
     async def _delete_range(self, instance_id: str, low: str, high: str) -> None:
+        """Raises UnknownFormat, and leaves what is there, where a newer version's rows are."""
         token: str | None = None
         while True:
             page = await self._tables.query(
                 self._table, _between(instance_id, low, high), token=token, columns=["v"]
             )
+            for row in page.rows:
+                check_format(row)
             await self.delete_rows(instance_id, [row.key for row in page.rows])
             token = page.next
             if token is None:
@@ -391,6 +407,7 @@ class Instances:
         turns: list[str] = []
         low, high = history_range(head.incarnation, 0, head.base)
         for row in await self._range(head.instance_id, low, high):
+            check_format(row)
             if int(row.key[-10:]) in held:
                 continue
             turns.append(row.key)
@@ -408,12 +425,14 @@ class Instances:
         keys = [key for name in dead for key in row_keys(head.incarnation, name, dead[name])]
         await self.delete_rows(head.instance_id, [*keys, *turns])
 
-    async def _range(self, instance_id: str, low: str, high: str) -> list[Row]:
+    async def _range(
+        self, instance_id: str, low: str, high: str, columns: Sequence[str] | None = None
+    ) -> list[Row]:
         rows: list[Row] = []
         token: str | None = None
         while True:
             page = await self._tables.query(
-                self._table, _between(instance_id, low, high), token=token
+                self._table, _between(instance_id, low, high), token=token, columns=columns
             )
             rows += page.rows
             token = page.next
@@ -422,12 +441,12 @@ class Instances:
 
 
 def _inline_turn(row: Row) -> StoredTurn:
+    check_format(row)
     text = payload_from_columns("data", row.values)
     return _turn(row, text if isinstance(text, str) else None)
 
 
 def _turn(row: Row, text: str | None) -> StoredTurn:
-    check_format(row)
     values: Any = row.values
     time = datetime.fromisoformat(values["time"])
     return decode_turn(text or "", int(row.key[-10:]), time, values["nonce"])

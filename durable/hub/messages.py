@@ -14,11 +14,18 @@ from datetime import datetime
 from typing import Any
 
 from durable.hub.rows import Head
+from durable.model.entities import EntityId, is_entity
 from durable.model.events import Payload, PayloadRef, TaskScheduled, Turn
 
 FORMAT = 1
 LIMIT = 48 * 1024
 _HEX = re.compile(r"[0-9a-f]{1,64}")
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_PAYLOAD = re.compile(r"[0-9a-f]{1,64}\.[0-9]{1,9}")
+_LONGEST_INSTANCE = 400
+_LONGEST_NAME = 1000
+_MOST = 2**31 - 1
+_MOST_ROWS = 4096
 
 
 class BadMessage(ValueError):
@@ -26,7 +33,18 @@ class BadMessage(ValueError):
 
 
 class NewerMessage(BadMessage):
-    """A body of a format that a later version writes: it is for a worker of that version."""
+    """A body of a format that a later version writes: it is for a worker of that version.
+    `waited` says how often it has been left to one."""
+
+    def __init__(self, version: int, data: dict[str, Any]) -> None:
+        super().__init__(f"format {version}; this version reads {FORMAT}")
+        waited = data.get("waited")
+        self.waited = waited if type(waited) is int and 0 <= waited <= _MOST else 0
+        self._data = data
+
+    def again(self) -> bytes:
+        """The body, left once more."""
+        return _dump({**self._data, "waited": self.waited + 1})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +52,15 @@ class Doorbell:
     """`guard` marks a hidden message that a process holds while it works and deletes after: one
     that is seen rings for a process that died. `deaths` counts them in a row. `audit` comes
     from the sweeper. `lack` counts deliveries to workers that could not serve the instance.
-    `heir_of` names a guard that this message replaces."""
+    `heir_of` names the guards that this message replaces: whoever receives it takes over what
+    was done under them."""
 
     instance_id: str
     guard: bool = False
     deaths: int = 0
     audit: bool = False
     lack: int = 0
-    heir_of: tuple[str, int] | None = None
+    heir_of: tuple[tuple[str, int], ...] = ()
 
     def encode(self) -> bytes:
         """UTF-8 JSON."""
@@ -137,8 +156,8 @@ def decode_message(body: bytes) -> Doorbell | WorkItem:
         raise BadMessage(f"not a JSON object but {type(data).__name__}")
     version = data.get("v")
     if type(version) is int and FORMAT < version < 1000:
-        raise NewerMessage(f"format {version}; this version reads {FORMAT}")
-    if version != FORMAT:
+        raise NewerMessage(version, data)
+    if type(version) is not int or version != FORMAT:
         raise BadMessage(f"format {str(data.get('v'))[:40]!r}; this version reads {FORMAT}")
     try:
         if data.get("kind") == "ring":
@@ -146,22 +165,21 @@ def decode_message(body: bytes) -> Doorbell | WorkItem:
         if data.get("kind") == "work":
             return _work_item(data)
     except (KeyError, TypeError, ValueError) as error:
-        raise BadMessage(f"a malformed {data['kind']} message: {error!r}") from error
+        raise BadMessage(f"a malformed {data['kind']} message: {error!r:.300}") from error
     raise BadMessage(f"unknown kind {str(data.get('kind'))[:40]!r}")
 
 
 def _doorbell(data: dict[str, Any]) -> Doorbell:
-    heir = data.get("heir_of")
-    if heir is not None:
-        message, count = heir
-        heir = (_typed(message, str), _typed(count, int))
+    heir_of = tuple(
+        (_matching(message, _ID), _number(count)) for message, count in data.get("heir_of", ())
+    )
     return Doorbell(
-        _typed(data["instance"], str),
+        _instance(data["instance"]),
         _typed(data.get("guard", False), bool),
-        _typed(data.get("deaths", 0), int),
+        _number(data.get("deaths", 0)),
         _typed(data.get("audit", False), bool),
-        _typed(data.get("lack", 0), int),
-        heir,
+        _number(data.get("lack", 0)),
+        heir_of,
     )
 
 
@@ -169,35 +187,72 @@ def _work_item(data: dict[str, Any]) -> WorkItem:
     payload = data.get("input")
     if isinstance(payload, list):
         key, rows, size = payload
-        payload = PayloadRef(_typed(key, str), _typed(rows, int), _typed(size, int))
+        payload = PayloadRef(
+            _matching(key, _PAYLOAD), _number(rows, _MOST_ROWS), _number(size, 2**40)
+        )
     elif payload is not None:
-        _typed(payload, str)
+        _text(payload, LIMIT)
     scheduled = datetime.fromisoformat(_typed(data["scheduled"], str))
     if scheduled.tzinfo is None:
         raise ValueError("scheduled has no time zone")
-    if not _HEX.fullmatch(_typed(data["inc"], str)):
-        raise ValueError("inc is not hexadecimal")
+    instance = _instance(data["instance"])
+    if is_entity(instance):
+        raise ValueError("an entity has no activities")
     return WorkItem(
-        _typed(data["instance"], str),
-        data["inc"],
-        _typed(data["eid"], str),
-        _typed(data["task"], int),
-        _typed(data["activity"], str),
+        instance,
+        _matching(data["inc"], _HEX),
+        _matching(data["eid"], _ID),
+        _number(data["task"]),
+        _text(data["activity"], _LONGEST_NAME),
         scheduled,
-        _typed(data["turn"], int),
-        _typed(data["call"], int),
-        _typed(data["attempt"], int),
+        _number(data["turn"]),
+        _number(data["call"]),
+        _number(data["attempt"]),
         payload,
         _typed(data["has_input"], bool),
-        _typed(data.get("lack", 0), int),
-        _typed(data.get("begun", 0), int),
+        _number(data.get("lack", 0)),
+        _number(data.get("begun", 0)),
         _trace(data.get("trace", ["", ""])),
     )
 
 
+def _instance(value: Any) -> str:
+    """An id that can be looked up. Which ones can be started is no question for a message: a
+    later version may allow more."""
+    text = _text(value, _LONGEST_INSTANCE)
+    if not text:
+        raise ValueError("instance is empty")
+    if is_entity(text):
+        EntityId.parse(text)
+    return text
+
+
 def _trace(value: Any) -> tuple[str, str]:
     parent, state = value
-    return _typed(parent, str), _typed(state, str)
+    return _text(parent, LIMIT), _text(state, LIMIT)
+
+
+def _text(value: Any, longest: int) -> str:
+    text: str = _typed(value, str)
+    if len(text) > longest:
+        raise ValueError(f"a text of {len(text)} characters; at most {longest}")
+    # a surrogate has no UTF-8, and so no key
+    text.encode()
+    return text
+
+
+def _matching(value: Any, pattern: re.Pattern[str]) -> str:
+    text: str = _typed(value, str)
+    if not pattern.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not like {pattern.pattern}")
+    return text
+
+
+def _number(value: Any, most: int = _MOST) -> int:
+    number: int = _typed(value, int)
+    if not 0 <= number <= most:
+        raise ValueError(f"a number out of 0 to {most}")
+    return number
 
 
 def _typed(value: Any, kind: type[Any]) -> Any:

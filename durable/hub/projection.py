@@ -1,11 +1,13 @@
 """The instances table: one row for each instance, newest first, for lists, filters and audits.
 
 It follows the head and never leads it: whoever changed a head reads the row, then the head,
-and writes by the row's etag, so that an older view can never replace a newer one.
+and writes by the row's etag, so that an older view can never replace a newer one. What a newer
+version wrote is not listed, and the log says so.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +15,14 @@ from typing import Any
 
 from durable.errors import RowChanged, RowExists, RowMissing
 from durable.hub.filters import COMPARISONS, InstanceFilter, tag_columns
+from durable.hub.formats import FORMAT, check_format, is_known
 from durable.hub.instances import Instances
 from durable.hub.keys import HubNames, listing_key
-from durable.hub.rows import FORMAT, PURGING, Head
+from durable.hub.rows import PURGING, Head
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.ports import Condition, Delete, Insert, Page, Replace, Row, Storage, Value, Where
+
+logger = logging.getLogger("durable.hub")
 
 PARTITION = "i"
 ENTITIES = "e"
@@ -66,11 +71,14 @@ class Projection:
     async def reconcile(self, instance_id: str, key: str) -> Head | None:
         """Make the row under `key` agree with the head, and return the head.
 
-        A row whose instance is gone, or now has another row, is deleted.
+        A row whose instance is gone, or now has another row, is deleted. Raises UnknownFormat
+        for one that a newer version wrote.
         """
         partition = _partition(key)
         while True:
             row = await self._tables.get(self._table, partition, key)
+            if row is not None:
+                check_format(row)
             head = await self._instances.head(instance_id)
             owner = head is not None and listing_key(head.created, instance_id) == key
             try:
@@ -111,7 +119,7 @@ class Projection:
             where.append(Where("settled", "eq", settled))
         where += wanted.conditions(COMPARISONS - len(where))
         page: Page = await self._tables.query(self._table, where, limit=limit, token=token)
-        return [_listed(row) for row in page.rows if wanted.matches(row)], page.next
+        return [_listed(row) for row in _readable(page) if wanted.matches(row)], page.next
 
     async def count(self, wanted: InstanceFilter = _ANY) -> dict[OrchestrationRuntimeStatus, int]:
         """How many rows match, by status; a thousand of them cost a request."""
@@ -120,9 +128,9 @@ class Projection:
         where = [Where("PartitionKey", "eq", PARTITION), *wanted.conditions(COMPARISONS - 1)]
         while not wanted.is_void:
             page: Page = await self._tables.query(
-                self._table, where, token=token, columns=wanted.columns
+                self._table, where, token=token, columns=["v", *wanted.columns]
             )
-            for row in page.rows:
+            for row in _readable(page):
                 if wanted.matches(row):
                     found[OrchestrationRuntimeStatus(str(row.values["status"]))] += 1
             if (token := page.next) is None:
@@ -147,7 +155,15 @@ class Projection:
         if unsettled:
             where.append(Where("settled", "eq", False))
         page: Page = await self._tables.query(self._table, where, limit=limit, token=token)
-        return [_listed(row) for row in page.rows], page.next
+        return [_listed(row) for row in _readable(page)], page.next
+
+
+def _readable(page: Page) -> list[Row]:
+    rows = [row for row in page.rows if is_known(row)]
+    if len(rows) < len(page.rows):
+        left = len(page.rows) - len(rows)
+        logger.warning("%d instances are not listed: a newer version of durable wrote them", left)
+    return rows
 
 
 def _partition(key: str) -> str:

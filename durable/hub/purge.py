@@ -26,7 +26,7 @@ async def purge(hub: Hub, head: Head, ringer: Ringer) -> None:
             current is not None and current.incarnation == head.incarnation and current.is_terminal
         ):
             quiet = await settled(hub, current, ringer)
-            if quiet is None or quiet.incarnation != head.incarnation:
+            if quiet is None:
                 return
             with suppress(RowChanged, RowMissing):
                 if quiet.status != PURGING:
@@ -65,10 +65,15 @@ async def finish_purge(hub: Hub, head: Head) -> None:
 
 async def settled(hub: Hub, head: Head, ringer: Ringer) -> Head | None:
     """Wait until a finished instance has sent all it had to send, and answer its head then; None
-    when it is gone meanwhile. Raises InstanceExistsError after some seconds."""
+    when it is gone meanwhile, replaced or rewound. Raises InstanceExistsError after some
+    seconds."""
     current: Head | None = head
     attempts = 0
-    while current is not None and current.holdings:
+    while current is not None:
+        if current.incarnation != head.incarnation or not current.is_terminal:
+            return None
+        if not current.holdings:
+            break
         attempts += 1
         if attempts > _PATIENCE:
             raise InstanceExistsError(

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from durable.engine.ledger import NEAR
+from durable.hub.formats import FORMAT, check_format
 from durable.model.commit import OutboxItem
 from durable.model.entities import Lock
 from durable.model.events import (
@@ -22,7 +23,6 @@ from durable.model.events import (
     Payload,
     PayloadRef,
     Turn,
-    UnknownFormat,
     event_from_dict,
     event_to_dict,
 )
@@ -30,7 +30,6 @@ from durable.model.failure import FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus, Parent
 from durable.ports import Row, Value
 
-FORMAT = 1
 CHUNK = 60_000
 PURGING = "Purging"
 _READABLE = 8_000
@@ -359,15 +358,6 @@ def has_id(ids: str, number: int) -> bool:
         if int(first) <= number <= int(last or first):
             return True
     return False
-
-
-def check_format(row: Row) -> None:
-    """Raises UnknownFormat unless this version can read the row."""
-    if row.values.get("v") != FORMAT:
-        raise UnknownFormat(
-            f"row {row.key!r} of {row.partition!r} has format {row.values.get('v')!r}; "
-            f"this version reads {FORMAT}"
-        )
 
 
 def _json(data: Sequence[Any] | Mapping[str, Any]) -> str:

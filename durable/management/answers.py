@@ -22,6 +22,7 @@ from durable.errors import (
     PayloadTooLargeError,
     StorageError,
     Throttled,
+    UnknownFormat,
     UnknownFunctionError,
 )
 
@@ -90,6 +91,8 @@ def _unavailable(error: StorageError, operation: str) -> func.HttpResponse:
             )
         case ContainerMissing():
             text = "the task hub is not there, or is being deleted; try again later"
+        case UnknownFormat():
+            text = "a newer version of durable wrote this; ask an app that runs that version"
         case _:
             text = "the storage account cannot be used now; the app's log has the reason"
     headers = {"Retry-After": str(max(1, math.ceil(seconds)))}

@@ -63,7 +63,7 @@ class ManagementApi:
         self, route: Route, values: dict[str, str], request: func.HttpRequest, token: str | None
     ) -> func.HttpResponse:
         try:
-            query = Query(request.params)
+            query = Query(request.params, request.url)
             call = Call(self._client, self._links, request, values, query, token)
             return await route.handler(call)
         except Exception as error:

@@ -170,4 +170,6 @@ def _failure(failure: FailureDetails) -> Members:
     members = {"Reason": encode(failure.message), "ErrorType": encode(failure.error_type)}
     if failure.stack_trace:
         members["Details"] = encode(failure.stack_trace)
+    if failure.properties:
+        members["Properties"] = encode(failure.properties)
     return members

@@ -65,6 +65,7 @@ async def start(call: Call) -> func.HttpResponse:
         wanted,
         value,
         version,
+        tags=query.tags("tag"),
         start_at=query.moment("startAt"),
         trace=trace_of(call.request),
     )

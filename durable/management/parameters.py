@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
 
@@ -33,8 +34,14 @@ class Query:
     Each method raises InvalidRequestError that names the parameter and what it takes.
     """
 
-    def __init__(self, params: Mapping[str, str]) -> None:
+    def __init__(self, params: Mapping[str, str], url: str = "") -> None:
+        """`url` is the request's, which says what is given more than once: a host makes one
+        value of it in `params`."""
         self._values = {name.lower(): value for name, value in params.items()}
+        self._pairs = [
+            (name.lower(), value)
+            for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True)
+        ]
 
     def text(self, name: str) -> str | None:
         """As given. Lone surrogates are refused: no storage takes them."""
@@ -117,19 +124,24 @@ class Query:
         return value
 
     def tags(self, name: str) -> dict[str, str]:
-        """`NAME=VALUE`, or nothing."""
+        """`NAME=VALUE`, once for each tag."""
         value = self.text(name)
         if value is None:
             return {}
-        tag, mark, text = value.partition("=")
-        if not tag or not mark:
-            raise InvalidRequestError(f"{name} is NAME=VALUE, not {value[:40]!r}")
-        return {tag: text}
+        values = [each for key, each in self._pairs if key == name.lower() and each]
+        found: dict[str, str] = {}
+        for each in values if len(values) > 1 else [value]:
+            tag, mark, text = each.partition("=")
+            if not tag or not mark:
+                raise InvalidRequestError(f"{name} is NAME=VALUE, not {each[:40]!r}")
+            if found.setdefault(tag, text) != text:
+                raise InvalidRequestError(f"{name} gives {tag[:40]!r} two values")
+        return found
 
     def refuse_others(self, names: Collection[str]) -> None:
         """For requests that a misspelt or empty filter would widen: only these, each filled."""
         known = {name.lower(): name for name in names}
-        for name, value in self._values.items():
+        for name, value in [*self._values.items(), *self._pairs]:
             if name in IGNORED:
                 continue
             if name not in known:

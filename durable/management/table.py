@@ -32,7 +32,7 @@ _FILTERS = (
     Parameter("completedTimeTo", "date-time", "Ended at this time or earlier."),
     _STATUSES,
     Parameter("name", "string", "Of this orchestrator."),
-    Parameter("tag", "string", "With this tag: NAME=VALUE."),
+    Parameter("tag", "string", "With this tag: NAME=VALUE; once for each of several."),
 )
 _RECURSIVE = Parameter("recursive", "boolean", "Its sub-orchestrations too; false by default.")
 _REASON = Parameter("reason", "string", "Why; kept in the history.")
@@ -64,6 +64,7 @@ _START = Route(
         ),
         Parameter("version", "string", "The version of the new instance."),
         Parameter("startAt", "date-time", "Begin then; at once by default."),
+        Parameter("tag", "string", "A tag of the new instance: NAME=VALUE; once for each."),
     ),
     body="The input: any JSON, nothing for null.",
 )

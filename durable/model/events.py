@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar
 
+from durable.errors import UnknownFormat
 from durable.model.failure import FailureDetails
 from durable.model.instance import Parent
 
@@ -308,10 +309,6 @@ class Turn:
     seen: tuple[tuple[str, datetime], ...] = ()
     """Message ids that earlier generations consumed within the last hour; of an entity, those
     that this turn consumed."""
-
-
-class UnknownFormat(Exception):
-    """A stored value of a kind that this version does not know."""
 
 
 _TYPES: dict[str, type[Any]] = {

@@ -19,11 +19,12 @@ from durable.errors import (
     RowMissing,
     StorageError,
     Throttled,
+    UnknownFormat,
 )
+from durable.hub.keys import listing_key
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.projection import is_settled
 from durable.hub.purge import finish_purge
-from durable.hub.ringing import repeat
 from durable.hub.rows import PURGING, Head, Holding, has_id
 from durable.model.entities import is_entity
 from durable.model.events import Arrival, Completion, PayloadRef, TaskScheduled
@@ -57,8 +58,10 @@ class Warm:
 
 @dataclass(slots=True)
 class Offer:
-    """A completion found in this process, and who waits for it to be stored."""
+    """A completion found in this process, the item it is of, and who waits for it to be
+    stored."""
 
+    item: WorkItem
     arrival: Arrival
     waiting: list[asyncio.Future[None]]
 
@@ -112,6 +115,8 @@ class Actor:
         self._shown: tuple[object, ...] | None = None
         self._offers: dict[TaskKey, Offer] = {}
         self._running: dict[TaskKey, asyncio.Task[None]] = {}
+        self._unreadable: UnknownFormat | None = None
+        """What an activity that is to run here lies in."""
         self._wake = asyncio.Event()
         self.ended = asyncio.Event()
         """Set when it takes nothing in any more."""
@@ -130,10 +135,12 @@ class Actor:
         self._audit = True
         self._wake.set()
 
-    def offer(self, arrival: Arrival, stored: asyncio.Future[None] | None = None) -> None:
+    def offer(
+        self, item: WorkItem, arrival: Arrival, stored: asyncio.Future[None] | None = None
+    ) -> None:
         """A task of this instance ended in this process; `stored` is resolved once that is
         committed, or counts no more."""
-        offer = self._offers.setdefault(_key(arrival), Offer(arrival, []))
+        offer = self._offers.setdefault(_key(arrival), Offer(item, arrival, []))
         if stored is not None:
             offer.waiting.append(stored)
         self._wake.set()
@@ -143,8 +150,8 @@ class Actor:
     async def run(self) -> bool:
         """Until nothing is left to do here. True when the guard's message may be deleted.
 
-        Raises Stuck and Lacking where the instance cannot be run, StorageError where storage
-        cannot be used.
+        Raises Stuck, Lacking and UnknownFormat where the instance cannot be run here, another
+        StorageError where storage cannot be used.
         """
         try:
             await self._hold.fence()
@@ -173,6 +180,8 @@ class Actor:
     async def _step(self) -> bool:
         """One thing; True when the run is over."""
         self._hold.check()
+        if self._unreadable is not None:
+            raise self._unreadable
         fresh = self._hold.head is None
         if fresh:
             self._wake.clear()
@@ -223,9 +232,11 @@ class Actor:
 
     async def _drop_earlier(self, head: Head) -> None:
         hub = self._runtime.hub
+        own = listing_key(head.created, self.instance_id)
         for incarnation, row in head.stale:
             await hub.instances.delete_incarnation(self.instance_id, incarnation)
-            await hub.projection.withdraw(row)
+            if row != own:
+                await hub.projection.withdraw(row)
         await self._hold.store(replace(head, stale=()))
 
     # ---- activities ----
@@ -303,7 +314,9 @@ class Actor:
             if event is not None and self.ended.is_set():
                 await self._runtime.hand_in(item, event)
             elif event is not None:
-                self.offer(Arrival(event, item.execution_id))
+                self.offer(item, Arrival(event, item.execution_id))
+        except UnknownFormat as error:
+            self._unreadable = error
         except StorageError as error:
             logger.warning("activity %s of %s: %s", item.activity, item.instance_id, error)
         finally:
@@ -364,12 +377,10 @@ class Actor:
         for _ in self._turns.reserved:
             self._runtime.activities.give()
         self._turns.reserved.clear()
-        hub = self._runtime.hub
         for offer in self._offers.values():
+            event: Any = offer.arrival.event
             try:
-                head = await repeat(hub, lambda: hub.instances.head(self.instance_id))
-                if head is not None:
-                    await self._runtime.deliver(head, offer.arrival)
+                await self._runtime.hand_in(offer.item, event)
             except StorageError as error:
                 offer.settle(error)
         self._settle_offers(list(self._offers))

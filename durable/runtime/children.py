@@ -24,7 +24,7 @@ from durable.model.events import (
 )
 from durable.model.failure import FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
-from durable.runtime.mail import Mail, event_of, task_of
+from durable.runtime.mail import Mail, event_of, is_later, task_of
 
 logger = logging.getLogger("durable.runtime")
 
@@ -72,7 +72,7 @@ class Children:
             child,
             spill,
             is_it=lambda existing: existing.incarnation == child.incarnation,
-            may_replace=lambda existing: existing.is_terminal and existing.created <= turn.time,
+            may_replace=lambda existing: existing.is_terminal and not is_later(existing, turn),
         )
         if other is not None:
             logger.warning(

@@ -11,13 +11,14 @@ from durable.hub.hub import Hub
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.ringing import Ringer
 from durable.hub.rows import Head
+from durable.hub.timers import is_awaited
 from durable.model.commit import OutboxItem, Send
 from durable.model.events import Arrival, EventRaised, EventSent, TaskFailed, TaskScheduled, Turn
 from durable.model.failure import FailureDetails
 from durable.model.functions import Registry
 from durable.runtime.children import Children
 from durable.runtime.entity_mail import EntityMail
-from durable.runtime.mail import Mail, event_of, task_of
+from durable.runtime.mail import Mail, event_of, is_later, task_of
 
 logger = logging.getLogger("durable.runtime")
 
@@ -119,7 +120,12 @@ class Dispatcher:
         if left <= NEAR:
             await self.doorbell(Doorbell(head.instance_id), max(0.0, left.total_seconds()))
             return
-        await self._hub.timers.add(head.instance_id, turn.execution_id, item.task_id, item.due)
+        timer = (head.instance_id, turn.execution_id, item.task_id, item.due)
+        etag = await self._hub.timers.add(*timer)
+        # the instance may have gone on elsewhere, and what drops the row have found none
+        latest = await self._hub.instances.head(head.instance_id)
+        if latest is None or not is_awaited(latest, *timer[1:]):
+            await self._hub.timers.drop(*timer, etag=etag)
 
     async def _drop_timer(self, head: Head, turn: Turn, item: OutboxItem) -> None:
         assert item.due is not None
@@ -131,7 +137,7 @@ class Dispatcher:
             logger.warning("event %s to %s was not sent again", event.name, event.instance_id)
             return
         target = await self._hub.instances.head(event.instance_id)
-        if target is not None and again and target.created > turn.time:
+        if target is not None and again and is_later(target, turn):
             # it may have gone to the incarnation before, and a repeat stays with that
             return
         if target is None or target.is_terminal:

@@ -19,7 +19,7 @@ from durable.hub.messages import Doorbell
 from durable.hub.payloads import Spill
 from durable.hub.rows import Head
 from durable.model.commit import Commit
-from durable.model.entities import EntityId
+from durable.model.entities import EntityId, Lock
 from durable.model.events import Arrival, EntityOperation, PayloadRef
 from durable.model.failure import FailureDetails
 from durable.model.functions import EntityDefinition
@@ -38,7 +38,8 @@ BLOCKED = timedelta(seconds=30)
 class EntityTurns(Turns[EntityExecution]):
     """See the module."""
 
-    _is_orphaned = False
+    _orphaned: Lock | None = None
+    """A lock whose owner is gone; the head that showed it may have been an old one."""
 
     async def open(self) -> bool:
         """Write the head of an entity that something was sent to. The row that lists it first."""
@@ -79,7 +80,7 @@ class EntityTurns(Turns[EntityExecution]):
             or owner.execution_id != lock.owner.execution_id
         ):
             logger.warning("%s was locked by %s, which is gone", head.instance_id, lock.owner)
-            self._is_orphaned = True
+            self._orphaned = lock
             self.look_again()
 
     async def take(self, head: Head, offers: dict[TaskKey, Arrival]) -> list[TaskKey] | None:
@@ -98,13 +99,14 @@ class EntityTurns(Turns[EntityExecution]):
             return None
         execution, self.execution = self.execution or await self._load(head), None
         execution.begin([(row.key, row.arrival) for row in self._inbox.rows], now)
-        if self._is_orphaned:
+        is_orphaned = execution.lock is not None and execution.lock == self._orphaned
+        if is_orphaned:
             execution.release()
         before, garbage = execution.state, await self._perform(head, execution)
         timer = execution.next_timer()
         if not (
             execution.consumed
-            or self._is_orphaned
+            or is_orphaned
             or timer != head.next_timer
             or head.status == Status.STUCK
         ):
@@ -120,7 +122,7 @@ class EntityTurns(Turns[EntityExecution]):
         self.known.clear()
         self._changed = execution.state != before
         if await self._commit(head, execution, commit, execution.consumed, set()):
-            self.execution, self._is_orphaned = execution, False
+            self.execution = execution
         return []
 
     def _after(
@@ -200,7 +202,7 @@ class EntityTurns(Turns[EntityExecution]):
                 type(error).__name__,
                 error,
             )
-            return None, FailureDetails.from_exception(error)
+            return None, FailureDetails.from_exception(error, provider=definition.exceptions)
         finally:
             runtime.turns.used += 1
 

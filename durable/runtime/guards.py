@@ -72,6 +72,16 @@ class Guard(Lease):
         self.key = (receipt.message_id, count)
         self.deaths = deaths
         self.follows = follows
+        self.has_fenced = not follows
+        """Whether the holders of those cannot do anything any more."""
+
+    @property
+    def heirs(self) -> tuple[Key, ...]:
+        """The guards that a message which replaces this one takes over from."""
+        if self.has_fenced:
+            return (self.key,)
+        # nothing was done under this one yet
+        return predecessors(self.follows)
 
     @property
     def is_fresh(self) -> bool:
@@ -87,6 +97,11 @@ class Guard(Lease):
             self.lost = True
         else:
             self.held_from = asked
+
+
+def predecessors(follows: tuple[Key, ...]) -> tuple[Key, ...]:
+    """The guards that are ended by marks: a mark ends holders of smaller counts than its own."""
+    return tuple((message, count - 1) for message, count in follows)
 
 
 class Claim(Lease):

@@ -116,6 +116,7 @@ class Hold:
             try:
                 head = await self.load()
                 if head is None:
+                    self.guard.has_fenced = True
                     return
                 head = replace(
                     head,
@@ -130,6 +131,7 @@ class Hold:
                 self.forget()
                 await self._clock.sleep(0.05)
                 continue
+            self.guard.has_fenced = True
             if dying and not head.is_terminal:
                 logger.error("instance %s is Stuck: %s", self.instance_id, head.failure)
                 raise Stuck

@@ -15,6 +15,10 @@ from durable.model.instance import Parent
 GIVE_UP = REMEMBER - timedelta(minutes=10)
 """A message that may have been delivered is not sent again after this: its id may be forgotten."""
 
+APART = timedelta(seconds=2)
+"""Times that two processes wrote may be in the wrong order by this: each follows the service's
+Date, which is cut to seconds."""
+
 E = TypeVar("E", bound=Event)
 
 
@@ -49,6 +53,11 @@ class Mail:
     def is_too_late(self, turn: Turn) -> bool:
         """Whether what the turn sent may have been taken, and forgotten since."""
         return self.hub.storage.clock.now() - turn.time > GIVE_UP
+
+
+def is_later(instance: Head, turn: Turn) -> bool:
+    """Whether the instance came to be after the turn was committed, beyond doubt."""
+    return instance.created > turn.time + APART
 
 
 def task_of(head: Head, turn: Turn, task_id: int) -> Parent:

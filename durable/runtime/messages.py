@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from durable.errors import MessageGone
-from durable.hub.messages import BadMessage, Doorbell, NewerMessage, WorkItem, decode_message
+from durable.errors import MessageGone, StorageError
+from durable.hub.messages import (
+    LIMIT,
+    BadMessage,
+    Doorbell,
+    NewerMessage,
+    WorkItem,
+    decode_message,
+)
 from durable.hub.ringing import repeat
 from durable.ports import Message
 from durable.runtime.guards import Guard, Key
@@ -19,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("durable.runtime")
 
 LEAVE_TO_NEWER = 60.0
+MOST_WAITS = 7 * 24 * 60
+"""How often a message is left to a newer worker before it becomes a dead letter: for a week."""
 
 
 class Messages:
@@ -41,12 +51,7 @@ class Messages:
             await self._delete(queue, message)
             return
         guard = self._received(queue, message, bell, asked)
-        self._runtime.keeping.keep(guard)
-        try:
-            await self._runtime.run(bell, guard, None)
-        except BaseException:
-            self._runtime.keeping.drop(guard)
-            raise
+        await self._under(guard, message, self._runtime.run(bell, guard, None))
 
     async def handle_work(self, queue: str, message: Message, asked: float) -> None:
         """Run the activity of a work item, store its completion, and delete the item."""
@@ -54,14 +59,9 @@ class Messages:
         if item is None:
             await self._delete(queue, message)
             return
-        bell = Doorbell(item.instance_id)
-        guard = self._received(queue, message, bell, asked)
-        self._runtime.keeping.keep(guard)
-        try:
-            await self._runtime.work.handle(queue, item, guard, message.dequeue_count, None)
-        except BaseException:
-            self._runtime.keeping.drop(guard)
-            raise
+        guard = self._received(queue, message, Doorbell(item.instance_id), asked)
+        work = self._runtime.work.handle(queue, item, guard, message.dequeue_count, None)
+        await self._under(guard, message, work)
 
     # ---- messages that a queue trigger received: its lease is no guard ----
 
@@ -87,9 +87,28 @@ class Messages:
         if item is None:
             return
         deadline = self._runtime.deadline(self._runtime.options.invocation_budget)
-        await self._runtime.work.handle(queue, item, None, dequeue_count, deadline)
+        # it may have been the guard of a worker with a pump of its own
+        follows = self._follows(Doorbell(item.instance_id), (message_id, dequeue_count))
+        await self._runtime.work.handle(queue, item, None, dequeue_count, deadline, follows)
 
     # ---- small things ----
+
+    async def _under(self, guard: Guard, message: Message, work: Awaitable[None]) -> None:
+        """Do what a held message asks for. One that fails each time becomes a dead letter, since
+        the instance cannot be read that would say so."""
+        self._runtime.keeping.keep(guard)
+        try:
+            await work
+        except BaseException as error:
+            count = message.dequeue_count
+            is_defect = isinstance(error, Exception) and not isinstance(error, StorageError)
+            if is_defect and count > self._runtime.options.max_attempts:
+                reason = f"it was tried {count} times, the last time: {error!r}"
+                await self._bury(guard.queue, message.body, reason)
+                await self._runtime.keeping.release(guard)
+                return
+            self._runtime.keeping.drop(guard)
+            raise
 
     def _received(self, queue: str, message: Message, bell: Doorbell, asked: float) -> Guard:
         """The guard that a message is, for who received it at `asked`."""
@@ -112,29 +131,32 @@ class Messages:
     def _follows(bell: Doorbell, key: Key) -> tuple[Key, ...]:
         """Guards whose holder may still be alive."""
         earlier = (key,) if bell.guard or key[1] > 1 else ()
-        if bell.heir_of is None:
-            return earlier
         # a mark ends holders of smaller counts than its own
-        heir, count = bell.heir_of
-        return (*earlier, (heir, count + 1))
+        return (*earlier, *((message, count + 1) for message, count in bell.heir_of))
 
     async def _decode(self, queue: str, body: bytes, kind: type[Any]) -> Any:
-        """The message, or None after it became a dead letter."""
+        """The message, or None after it was left to a newer worker or became a dead letter."""
         try:
             decoded = decode_message(body)
             if isinstance(decoded, kind):
                 return decoded
             reason = f"a {type(decoded).__name__} does not belong into this queue"
         except NewerMessage as error:
-            logger.warning("a message of %s is left to a newer worker: %s", queue, error)
-            send = self._hub.storage.queues.send
-            await repeat(self._hub, lambda: send(queue, body, delay=LEAVE_TO_NEWER))
-            return None
+            again = error.again()
+            if error.waited < MOST_WAITS and len(again) <= LIMIT:
+                logger.warning("a message of %s is left to a newer worker: %s", queue, error)
+                send = self._hub.storage.queues.send
+                await repeat(self._hub, lambda: send(queue, again, delay=LEAVE_TO_NEWER))
+                return None
+            reason = f"no newer worker took it: {error}"
         except BadMessage as error:
             reason = str(error)
+        await self._bury(queue, body, reason)
+        return None
+
+    async def _bury(self, queue: str, body: bytes, reason: str) -> None:
         key = await repeat(self._hub, lambda: self._hub.bury(queue, body, reason))
         logger.warning("a message of %s became dead letter %s: %s", queue, key, reason)
-        return None
 
     async def _delete(self, queue: str, message: Message) -> None:
         with suppress(MessageGone):

@@ -13,10 +13,10 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from durable.errors import StorageError
+from durable.errors import StorageError, UnknownFormat
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.rows import Head
-from durable.model.events import Completion, UnknownFormat
+from durable.model.events import Completion
 from durable.runtime.guards import Guard
 from durable.runtime.taking import Lacking
 
@@ -69,7 +69,7 @@ class Passing:
         delay = 0.0 if at_once else backoff(bell.lack)
         level = logging.INFO if at_once else logging.WARNING
         logger.log(level, "instance %s waits %.1f s for %s: %s", instance_id, delay, needs, error)
-        heir_of = None if is_audit else guard.key
+        heir_of = () if is_audit else guard.heirs
         later = replace(bell, lack=bell.lack + 1, heir_of=heir_of, guard=False)
         await self._runtime.dispatcher.doorbell(later, delay, nudge=False)
         return True
@@ -92,7 +92,7 @@ class Passing:
     async def _show(self, instance_id: str, needs: str) -> None:
         try:
             head = await self._hub.instances.head(instance_id)
-        except (StorageError, UnknownFormat) as error:
+        except StorageError as error:
             logger.debug("instance %s: %s; its status is shown later", instance_id, error)
             return
         if head is not None:

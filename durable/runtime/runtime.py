@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from durable.engine.ledger import Outstanding
-from durable.errors import StorageError
+from durable.errors import StorageError, UnknownFormat
 from durable.hub.hub import Hub
 from durable.hub.keys import listing_key
 from durable.hub.messages import Doorbell, WorkItem
@@ -29,7 +29,6 @@ from durable.model.events import (
     Arrival,
     Completion,
     ExecutionStarted,
-    UnknownFormat,
 )
 from durable.model.filters import WorkItemFilters
 from durable.model.functions import Registry
@@ -38,7 +37,7 @@ from durable.model.retention import Retention
 from durable.model.versioning import VersioningOptions
 from durable.runtime.actor import Actor, Warm
 from durable.runtime.dispatch import Dispatcher
-from durable.runtime.guards import Guard, Keeping, Key
+from durable.runtime.guards import Guard, Keeping, Key, predecessors
 from durable.runtime.hold import Stuck
 from durable.runtime.messages import Messages
 from durable.runtime.passing import Passing
@@ -253,41 +252,37 @@ class Runtime:
     async def put_guard(self, bell: Doorbell, follows: tuple[Key, ...] = ()) -> Guard:
         """Hold a hidden message that rings for the instance should this process die."""
         queue = self.hub.names.control_queue(bell.instance_id)
-        body = Doorbell(bell.instance_id, guard=True, deaths=bell.deaths).encode()
+        # should this process die before it has left its mark, the next one has to
+        heir_of = predecessors(follows)
+        body = Doorbell(bell.instance_id, guard=True, deaths=bell.deaths, heir_of=heir_of).encode()
         return await repeat(
             self.hub,
             lambda: self.keeping.put(queue, body, deaths=bell.deaths, follows=follows),
         )
 
-    def offer(self, arrival: Arrival, instance_id: str, stored: asyncio.Future[None]) -> bool:
+    def offer(self, item: WorkItem, arrival: Arrival, stored: asyncio.Future[None]) -> bool:
         """Hand a completion to the run that its instance has here; False when there is none."""
-        actor = self._actors.get(instance_id)
+        actor = self._actors.get(item.instance_id)
         if actor is None or actor.ended.is_set():
             return False
-        actor.offer(arrival, stored)
+        actor.offer(item, arrival, stored)
         return True
 
     async def hand_in(self, item: WorkItem, event: Completion, *, nudge: bool = True) -> None:
         """Put a result into its instance's inbox and ring: for who holds no guard any more, or,
         without `nudge`, does not take the instance."""
-        head = await repeat(self.hub, lambda: self.hub.instances.head(item.instance_id))
-        if head is not None and head.incarnation == item.incarnation:
-            await self.deliver(head, Arrival(event, item.execution_id), nudge=nudge)
-
-    async def deliver(self, head: Head, arrival: Arrival, *, nudge: bool = True) -> None:
-        """Put a completion into an inbox and ring visibly."""
-        event: Any = arrival.event
-        message = f"{arrival.execution_id}|{event.task_id}"
-        nonce = self.hub.new_id(8)
+        # the head is not asked: this worker may be unable to read it
+        message = f"{item.execution_id}|{event.task_id}"
+        arrival, nonce = Arrival(event, item.execution_id), self.hub.new_id(8)
         if await repeat(
             self.hub,
             lambda: self.hub.instances.deliver(
-                head.instance_id, head.incarnation, message, arrival, nonce=nonce
+                item.instance_id, item.incarnation, message, arrival, nonce=nonce
             ),
         ):
-            await self._queue_ringer.ring(head.instance_id)
+            await self._queue_ringer.ring(item.instance_id)
             if nudge:
-                self._nudge(self.hub.names.control_queue(head.instance_id), 0.0)
+                self._nudge(self.hub.names.control_queue(item.instance_id), 0.0)
 
     async def project(self, head: Head) -> Head | None:
         """Bring the instance's row in the projection up to date, and answer its head."""
@@ -333,7 +328,7 @@ class Runtime:
         bell: Doorbell,
         guard: Guard,
         deadline: float | None,
-        offer: tuple[Arrival, asyncio.Future[None]] | None = None,
+        offer: tuple[WorkItem, Arrival, asyncio.Future[None]] | None = None,
         *,
         rung: bool = True,
     ) -> None:
@@ -385,7 +380,7 @@ class Runtime:
 
     async def _hand_back(self, bell: Doorbell, guard: Guard) -> bool:
         """Let another try: by a message that counts no death, since nobody died."""
-        again = replace(bell, guard=False, deaths=guard.deaths, heir_of=guard.key)
+        again = replace(bell, guard=False, deaths=guard.deaths, heir_of=guard.heirs)
         try:
             await self.dispatcher.doorbell(again, RETRY_LATER)
         except StorageError:

@@ -12,16 +12,23 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from durable.engine.ledger import Outstanding
-from durable.errors import AmbiguousAnswer, ContainerMissing, RowChanged, RowMissing, Throttled
+from durable.errors import (
+    AmbiguousAnswer,
+    ContainerMissing,
+    RowChanged,
+    RowMissing,
+    Throttled,
+    UnknownFormat,
+)
 from durable.hub.filters import InstanceFilter
+from durable.hub.formats import check_format, is_known
 from durable.hub.keys import due_bound
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.projection import Listed, is_settled
 from durable.hub.ringing import repeat
-from durable.hub.rows import Head, has_id
-from durable.hub.timers import START, TIMER_SHARDS
-from durable.model.entities import is_entity
-from durable.model.events import TaskScheduled, UnknownFormat
+from durable.hub.rows import Head
+from durable.hub.timers import TIMER_SHARDS, is_awaited
+from durable.model.events import TaskScheduled
 from durable.model.failure import PROCESS_DIED
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.ports import Delete, Merge, Row, Value, Where
@@ -96,14 +103,11 @@ class Sweeper:
             logger.warning("timer %s: %s; the next sweep sees to it", row.key, error)
 
     async def _ring_for(self, row: Row, now: datetime) -> None:
+        check_format(row)
         values: Any = row.values
         due: datetime = values["due"]
         head = await self._hub.instances.head(values["instance"])
-        if (
-            head is not None
-            and not head.is_terminal
-            and _is_awaited(head, values["eid"], values["task"], due)
-        ):
+        if head is not None and is_awaited(head, values["eid"], values["task"], due):
             delay = max(0.0, (due - now).total_seconds())
             bell = Doorbell(head.instance_id, audit=True)
             await self._runtime.dispatcher.doorbell(bell, delay)
@@ -120,7 +124,7 @@ class Sweeper:
         page = await storage.tables.query(
             table, [Where("PartitionKey", "eq", CLAIMS), Where("expires", "lt", now)]
         )
-        for row in page.rows:
+        for row in filter(is_known, page.rows):
             values: Any = row.values
             try:
                 if values["sent"]:
@@ -160,6 +164,12 @@ class Sweeper:
             await self._look_at(row, now)
 
     async def _look_at(self, row: Listed, now: datetime) -> None:
+        try:
+            await self._see_to(row, now)
+        except UnknownFormat as error:
+            logger.info("instance %s: %s", row.instance_id, error)
+
+    async def _see_to(self, row: Listed, now: datetime) -> None:
         if row.status == OrchestrationRuntimeStatus.PENDING and not await self._came_to_be(row):
             return
         head = await self._hub.projection.reconcile(row.instance_id, row.key)
@@ -231,14 +241,6 @@ class Sweeper:
             await repeat(hub, lambda: hub.storage.queues.send(queue, item.encode()))  # noqa: B023
             resent += 1
         return needs_activities(waiting)
-
-
-def _is_awaited(head: Head, execution_id: str, task_id: int, due: datetime) -> bool:
-    if is_entity(head.instance_id):
-        return head.next_timer is not None and head.next_timer <= due
-    if task_id == START:
-        return head.execution_id == execution_id and head.sequence == 0
-    return head.execution_id == execution_id and has_id(head.open_tasks, task_id)
 
 
 def _died(head: Head) -> bool:

@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from durable.errors import RowExists, RowMissing, StorageError
+from durable.errors import RowExists, RowMissing, StorageError, UnknownFormat
+from durable.hub.formats import FORMAT
 from durable.hub.instances import PayloadGone
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.ringing import repeat
@@ -19,7 +20,7 @@ from durable.model.failure import PROCESS_DIED, FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.ports import Delete, Insert, Value
 from durable.runtime.activities import ActivityContext, run_activity
-from durable.runtime.guards import CLAIMS, Claim, Guard, claim_key
+from durable.runtime.guards import CLAIMS, Claim, Guard, Key, claim_key
 from durable.runtime.orchestrations import LATE_START
 from durable.runtime.passing import backoff
 
@@ -52,76 +53,96 @@ class Work:
         guard: Guard | None,
         count: int,
         deadline: float | None,
+        follows: tuple[Key, ...] = (),
     ) -> None:
         """Run a received item's activity and the turn that follows. `guard` is the item's own
-        message, or None under a queue trigger's lease; `count` is its delivery count.
+        message, or None under a queue trigger's lease; `count` is its delivery count. Without
+        a guard, `follows` are those that the message was before.
 
         With a guard, the message is deleted or let go of; without, returning means that it may
         be deleted.
         """
         runtime = self._runtime
-        item = replace(item, begun=item.begun + count)
-        if item.begun > runtime.options.max_attempts:
-            await self._bury(queue, item, guard)
-            return
-        if item.activity not in runtime.registry.activities:
-            await self._later(queue, item)
+        item, event = replace(item, begun=item.begun + count), None
+        try:
+            if item.begun > runtime.options.max_attempts:
+                if await self._is_wanted(item):
+                    await self._bury(queue, item, guard, follows)
+                    return
+            elif item.activity not in runtime.registry.activities:
+                if await self._is_wanted(item):
+                    await self._later(queue, item, "it is not in this worker")
+            else:
+                event = await self._perform_if_wanted(item, covered=guard is not None)
+        except UnknownFormat as error:
+            await self._later(queue, item, str(error))
+        if event is not None:
+            if guard is not None and not guard.is_fresh:
+                # another may have it by now: the result still counts, once
+                runtime.keeping.drop(guard)
+                await runtime.hand_in(item, event)
+            else:
+                await self._complete(item, guard, event, deadline, follows)
         else:
-            runtime.activities.used += 1
-            try:
-                event = await self._perform_if_awaited(item, covered=guard is not None)
-            finally:
-                runtime.activities.give()
-            if event is not None:
-                if guard is not None and not guard.is_fresh:
-                    # another may have it by now: the result still counts, once
-                    runtime.keeping.drop(guard)
-                    await runtime.hand_in(item, event)
-                else:
-                    await self._complete(item, guard, event, deadline)
-                return
-        if guard is not None:
-            await self._let_go(item, guard)
+            await self._let_go(item, guard, follows)
 
-    async def _let_go(self, item: WorkItem, guard: Guard) -> None:
-        """Delete the message. One that had a holder before may have entries in an outbox that
+    async def _let_go(self, item: WorkItem, guard: Guard | None, follows: tuple[Key, ...]) -> None:
+        """The message may go. One that had a holder before may have entries in an outbox that
         nobody else will send: a run under it takes them over first."""
+        bell = Doorbell(item.instance_id)
+        if guard is None and follows:
+            guard = await self._runtime.put_guard(bell, follows)
+        if guard is None:
+            return
         if guard.follows:
-            await self._runtime.run(Doorbell(item.instance_id), guard, None)
+            await self._runtime.run(bell, guard, None)
         else:
             await self._runtime.keeping.release(guard)
 
-    async def _perform_if_awaited(self, item: WorkItem, *, covered: bool) -> Result | None:
+    async def _perform_if_wanted(self, item: WorkItem, *, covered: bool) -> Result | None:
         late = self._hub.storage.clock.now() - item.scheduled > LATE_START
-        if (late or item.begun > 1) and not await self._is_awaited(item):
-            await self._unclaim(claim_key(item.instance_id, item.execution_id, item.task_id))
-            return None
-        return await self.perform(item, covered=covered)
+        self._runtime.activities.used += 1
+        try:
+            if (late or item.begun > 1) and not await self._is_wanted(item):
+                return None
+            return await self.perform(item, covered=covered)
+        finally:
+            self._runtime.activities.give()
+
+    async def _is_wanted(self, item: WorkItem) -> bool:
+        """Whether anybody awaits it; a claim on what nobody does goes."""
+        if await self._is_awaited(item):
+            return True
+        await self._unclaim(claim_key(item.instance_id, item.execution_id, item.task_id))
+        return False
 
     async def _complete(
-        self, item: WorkItem, guard: Guard | None, event: Result, deadline: float | None
+        self,
+        item: WorkItem,
+        guard: Guard | None,
+        event: Result,
+        deadline: float | None,
+        follows: tuple[Key, ...],
     ) -> None:
         """Direct completion: run the turn where the activity ended."""
         runtime, bell = self._runtime, Doorbell(item.instance_id)
         arrival = Arrival(event, item.execution_id)
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if runtime.offer(arrival, item.instance_id, stored):
+        if runtime.offer(item, arrival, stored):
             self.unstored += 1
             try:
                 await stored
             finally:
                 self.unstored -= 1
-            if guard is not None:
-                await self._let_go(item, guard)
+            await self._let_go(item, guard, follows)
             return
         if runtime.passing.is_foreign(item.instance_id):
             await runtime.passing.hand_in(item, event)
-            if guard is not None:
-                await self._let_go(item, guard)
+            await self._let_go(item, guard, follows)
             return
         if guard is None:
-            guard = await runtime.put_guard(bell)
-        await runtime.run(bell, guard, deadline, (arrival, stored), rung=False)
+            guard = await runtime.put_guard(bell, follows)
+        await runtime.run(bell, guard, deadline, (item, arrival, stored), rung=False)
         if not stored.done():
             stored.cancel()
             raise StorageError(f"the result of activity {item.activity!r} could not be stored")
@@ -141,7 +162,9 @@ class Work:
         message = f"{item.execution_id}|{item.task_id}"
         return not await instances.has_message(item.instance_id, item.incarnation, message)
 
-    async def _bury(self, queue: str, item: WorkItem, guard: Guard | None) -> None:
+    async def _bury(
+        self, queue: str, item: WorkItem, guard: Guard | None, follows: tuple[Key, ...]
+    ) -> None:
         """An activity that ends every process that runs it: show it, and let it be retried."""
         reason = (
             f"activity {item.activity!r} was begun {item.begun - 1} times and never ended: "
@@ -150,11 +173,14 @@ class Work:
         logger.error("instance %s is Stuck: %s", item.instance_id, reason)
         body = replace(item, begun=0).encode()
         await repeat(self._hub, lambda: self._hub.bury(queue, body, reason))
-        if guard is not None:
-            await self._let_go(item, guard)
+        await self._let_go(item, guard, follows)
         failure = FailureDetails(reason, PROCESS_DIED)
         while True:
-            head = await self._hub.instances.head(item.instance_id)
+            try:
+                head = await self._hub.instances.head(item.instance_id)
+            except UnknownFormat as error:
+                logger.warning("instance %s: %s; its status is not shown", item.instance_id, error)
+                return
             if head is None or head.is_terminal or head.execution_id != item.execution_id:
                 return
             stuck = replace(
@@ -168,10 +194,10 @@ class Work:
                 return
             await self._hub.storage.clock.sleep(0.2)
 
-    async def _later(self, queue: str, item: WorkItem) -> None:
-        """Leave the item to a worker that has its activity."""
+    async def _later(self, queue: str, item: WorkItem, why: str) -> None:
+        """Leave the item to a worker that can run it."""
         delay = backoff(item.lack)
-        logger.warning("activity %s is not in this worker; again in %.0f s", item.activity, delay)
+        logger.warning("activity %s: %s; again in %.1f s", item.activity, why, delay)
         body = replace(item, lack=item.lack + 1, begun=item.begun - 1).encode()
         await repeat(self._hub, lambda: self._hub.storage.queues.send(queue, body, delay=delay))
 
@@ -233,6 +259,7 @@ class Work:
             await storage.clock.sleep(after)
         key = claim_key(item.instance_id, item.execution_id, item.task_id)
         values: dict[str, Value] = {
+            "v": FORMAT,
             "expires": storage.clock.now() + Claim.LIFETIME,
             "queue": self._hub.names.work_queue(item.activity),
             "body": item.encode(),

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from azure.functions.timer import TimerRequest
 
 from durable.errors import ConfigurationError, RowChanged, RowExists, RowMissing
+from durable.hub.formats import FORMAT, check_format
 from durable.hub.hub import Hub
 from durable.hub.keys import encode
 from durable.ports import Insert, Replace, Row, Value
@@ -72,6 +73,7 @@ class TimerTrigger:
                 self._table, _PARTITION, [Insert(self._key, self._values(now))]
             )
             return
+        check_format(row)
         if row.values["schedule"] != self._function.expression:
             await self._move(row, now)
             return
@@ -93,7 +95,7 @@ class TimerTrigger:
         await self._tables.transact(self._table, _PARTITION, [replace])
 
     def _values(self, last: datetime) -> dict[str, Value]:
-        return {"schedule": self._function.expression, "last": last}
+        return {"v": FORMAT, "schedule": self._function.expression, "last": last}
 
     async def _call(self, *, past_due: bool) -> None:
         name = self._function.call.name

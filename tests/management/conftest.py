@@ -129,7 +129,7 @@ class World:
         request = func.HttpRequest(
             method,
             # what a caller claims as host must not matter
-            f"https://evil.example/{path}",
+            f"https://evil.example/{target}",
             headers={"Host": "evil.example", **headers},
             params=dict(parse_qsl(query, keep_blank_values=True)),
             body=raw,

@@ -262,6 +262,7 @@ async def _nothing(head: object) -> None:
         "createdTimeFrom=2025-01-01&instanceIdPrefix=",
         "createdTimeFrom=2025-01-01&tag=team",
         "createdTimeFrom=2025-01-01&tag=",
+        "createdTimeFrom=2025-01-01&tag=&tag=a=b",
         "createdTimeFrom=2025-01-01&tag==x",
         "createdTimeFrom=2025-01-01&recursive=yes",
         "createdTimeFrom=2025-01-01&completedTimeFrom=2026-02-01&completedTimeTo=2026-01-01",

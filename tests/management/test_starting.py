@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import quote
 
 import pytest
 
@@ -242,3 +243,30 @@ async def test_a_client_without_a_registry_leaves_names_to_the_workers(world: Wo
     world.api = ManagementApi(client, world.links)
     assert (await world.call("POST", "orchestrators/elsewhere/i")).status == 202
     assert (await world.call("GET", "instances/i")).json["name"] == "elsewhere"
+
+
+async def test_tags_of_a_start(world: World) -> None:
+    query = f"tag=team=a=b&tag={quote('ü=☃, two')}&Tag=empty=&tag=team=a=b"
+    started = await world.call("POST", f"orchestrators/echo/tagged?{query}")
+    assert started.status == 202
+    shown = (await world.call("GET", "instances/tagged")).json
+    assert shown["tags"] == {"team": "a=b", "ü": "☃, two", "empty": ""}
+    one = await world.call("POST", "orchestrators/echo/one?tag=team=a=b")
+    assert one.status == 202
+    for asked, found in (
+        ("tag=team=a=b", {"one", "tagged"}),
+        ("tag=team=a=b&tag=empty=", {"tagged"}),
+        ("tag=team=a=b&tag=empty=x", set[str]()),
+    ):
+        listed = await world.call("GET", f"instances?{asked}")
+        assert {each["instanceId"] for each in listed.json} == found
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["tag=team", "tag==x", "tag=a=b&tag=team", "tag=a=b&tag=a=c", f"tag=a={'x' * 4000}"],
+)
+async def test_tags_that_are_none_start_nothing(world: World, query: str) -> None:
+    refused = await world.call("POST", f"orchestrators/echo/tagged?{query}")
+    assert (refused.status, refused.error) == (400, "InvalidRequest")
+    assert (await world.call("GET", "instances/tagged")).status == 404

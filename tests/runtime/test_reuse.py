@@ -174,3 +174,28 @@ def test_a_policy_is_checked_where_it_is_made() -> None:
     with pytest.raises(InvalidRequestError, match="runtime statuses"):
         IdReusePolicy(frozenset({"Sleeping"}))  # type: ignore[arg-type]
     assert IdReusePolicy.of("terminate").replaces(Status.RUNNING)
+
+
+async def test_sub_orchestrations_end_with_the_instance_that_is_replaced() -> None:
+    hub = MemoryHub()
+    programs(hub)
+
+    @hub.orchestrator
+    async def parent(context: Context) -> Any:
+        return await context.call_sub_orchestrator("middle", None, "middle-1")
+
+    @hub.orchestrator
+    async def middle(context: Context) -> Any:
+        return await context.call_sub_orchestrator("waits", None, "inner-1")
+
+    async with hub:
+        await hub.outside.start_new("parent", "i")
+        await hub.run(5)
+        assert (await status_of(hub, "inner-1")).runtime_status == Status.RUNNING
+        assert await begin(hub, "terminate") == "i"
+        ended = [await hub.wait(each) for each in ("i", "middle-1", "inner-1")]
+        assert [each.runtime_status for each in ended] == [
+            Status.COMPLETED,
+            Status.TERMINATED,
+            Status.TERMINATED,
+        ]

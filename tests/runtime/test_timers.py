@@ -8,11 +8,17 @@ from typing import Any
 import pytest
 
 from durable.engine.context import DurableOrchestrationContext as Context
+from durable.engine.entities import EntityContext
 from durable.hub.messages import Doorbell
+from durable.model.entities import EntityId
 from durable.model.instance import OrchestrationRuntimeStatus as Status
+from durable.model.retention import Retention
 from durable.ports import Insert
+from durable.runtime.runtime import RuntimeOptions
 from tests.memory_hub import MemoryHub
-from tests.runtime.helpers import nothing_left, rows_of, status_of
+from tests.runtime.helpers import head_of, nothing_left, rows_of, status_of
+
+DAY = 86_400
 
 
 def sleeper(hub: MemoryHub) -> None:
@@ -20,9 +26,6 @@ def sleeper(hub: MemoryHub) -> None:
     async def sleeps(context: Context) -> Any:
         await context.create_timer(timedelta(seconds=context.get_input(int)))
         return context.current_utc_datetime
-
-
-DAY = 86_400
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 119, 121, DAY, 6 * DAY, 7 * DAY, 8 * DAY, 400 * DAY])
@@ -70,6 +73,106 @@ async def test_a_lost_doorbell_of_a_far_timer_is_sent_again() -> None:
         assert await drop_messages(hub) > 0
         await hub.wait("s")
         assert (hub.clock.now() - begun).total_seconds() - DAY < 15
+
+
+@pytest.mark.parametrize("days", [6, 7, 8, 400])
+async def test_a_far_timer_needs_no_message_until_it_is_due(days: int) -> None:
+    hub = MemoryHub()
+    sleeper(hub)
+    async with hub:
+        begun = hub.clock.now()
+        await hub.client.start_new("sleeps", "s", days * DAY)
+        await hub.run(DAY)
+        # a queue keeps a message hidden for seven days at most, and here none is
+        assert await drop_messages(hub) == 0
+        await hub.run(days * DAY - DAY - 10)
+        # lost once more, right before it is due
+        assert await drop_messages(hub) > 0
+        await hub.wait("s", timedelta(seconds=120))
+        assert 0 <= (hub.clock.now() - begun).total_seconds() - days * DAY < 15
+        await nothing_left(hub)
+
+
+@pytest.mark.parametrize("days", [6, 7, 8, 400])
+async def test_an_event_is_waited_for_as_long_as_it_takes(days: int) -> None:
+    hub = MemoryHub()
+
+    @hub.orchestrator
+    async def patient(context: Context) -> Any:
+        timeout = timedelta(days=context.get_input(int))
+        late = await context.wait_for_external_event("late", int)
+        try:
+            await context.wait_for_external_event("never", timeout=timeout)
+        except TimeoutError:
+            return late
+
+    async with hub:
+        await hub.client.start_new("patient", "p", days)
+        await hub.run(days * DAY)
+        assert await hub.messages() == 0
+        # another process, which has to read what was stored long ago
+        await hub.kill(hub.runtimes[0])
+        await hub.add_runtime()
+        await hub.outside.raise_event("p", "late", 1)
+        await hub.idle()
+        asked = hub.clock.now()
+        assert (await hub.wait("p")).output == "1"
+        assert 0 <= (hub.clock.now() - asked).total_seconds() - days * DAY < 15
+        await nothing_left(hub)
+
+
+@pytest.mark.parametrize("days", [6, 7, 8, 400])
+async def test_a_start_may_be_for_as_late_as_one_likes(days: int) -> None:
+    hub = MemoryHub()
+    sleeper(hub)
+    async with hub:
+        begun = hub.clock.now()
+        await hub.client.start_new("sleeps", "s", 0, start_at=timedelta(days=days))
+        await hub.run(DAY)
+        assert await drop_messages(hub) == 0
+        assert (await status_of(hub, "s")).runtime_status == Status.PENDING
+        assert (await hub.wait("s")).runtime_status == Status.COMPLETED
+        assert 0 <= (hub.clock.now() - begun).total_seconds() - days * DAY < 15
+        await nothing_left(hub)
+
+
+@pytest.mark.parametrize("days", [6, 7, 8, 400])
+async def test_what_has_ended_is_kept_for_as_long_as_was_asked(days: int) -> None:
+    hub = MemoryHub(RuntimeOptions(retention=Retention(completed=timedelta(days=days))))
+    sleeper(hub)
+    async with hub:
+        await hub.client.start_new("sleeps", "s", 0)
+        await hub.wait("s")
+        await hub.run(days * DAY - 600)
+        assert (await status_of(hub, "s")).runtime_status == Status.COMPLETED
+        await hub.run(1_200)
+        assert await hub.outside.get_status("s") is None
+        assert await rows_of(hub, "s") == []
+
+
+async def test_a_signal_for_an_entity_may_be_far_ahead() -> None:
+    hub = MemoryHub()
+    done: list[str] = []
+
+    @hub.entity
+    def diary(context: EntityContext) -> Any:
+        done.append(context.get_input(str))
+        context.set_state(done)
+
+    async with hub:
+        begun = hub.clock.now()
+        for days in (400, 8, 6, 7):
+            due = begun + timedelta(days=days)
+            await hub.client.signal_entity(
+                EntityId("diary", "d"), "note", str(days), signal_time=due
+            )
+        for days in (6, 7, 8, 400):
+            await hub.run((begun + timedelta(days=days) - hub.clock.now()).total_seconds() - 30)
+            before = list(done)
+            assert str(days) not in before
+            await drop_messages(hub)
+            await hub.run(60)
+            assert done == [*before, str(days)]
 
 
 async def test_a_lost_doorbell_of_a_near_timer_is_found_by_the_audit() -> None:
@@ -145,4 +248,39 @@ async def test_the_row_of_a_timer_whose_instance_is_gone_is_swept() -> None:
         await hub.tables.transact(hub.hub.names.index, partition, [Insert(row, kept.values)])
         await hub.run(1100)
         await hub.runtimes[0].sweep()
+        assert await hub.keys(hub.hub.names.index) == []
+
+
+@pytest.mark.parametrize("dies", [True, False])
+async def test_a_far_timer_that_is_set_after_its_instance_has_ended_leaves_no_row(
+    dies: bool,
+) -> None:
+    """Its row is written late: by who takes over from the dead, or by who was slow."""
+    hub = MemoryHub(workers=2)
+    hub.sweeping = False
+
+    @hub.orchestrator
+    async def impatient(context: Context) -> Any:
+        return await context.wait_for_external_event("go", timeout=timedelta(days=400))
+
+    async with hub:
+        first = hub.runtimes[0]
+        struck: list[str] = []
+
+        async def others_are_faster(name: str, args: tuple[Any, ...]) -> None:
+            if name == "transact" and args[1].startswith("timer") and not struck:
+                struck.append(name)
+                assert first.on_look_away is not None
+                first.on_look_away(hub.hub.names.control_queue("i"), hub.clock.monotonic() + 60)
+                await hub.outside.raise_event("i", "go", 7)
+                while not (await head_of(hub, "i")).is_terminal:
+                    await hub.clock.sleep(0.5)
+                if dies:
+                    hub.crash()
+
+        hub.tamper(first, before=others_are_faster)
+        await hub.client.start_new("impatient", "i")
+        assert (await hub.wait("i", timedelta(minutes=2))).output == "7"
+        await nothing_left(hub)
+        assert struck
         assert await hub.keys(hub.hub.names.index) == []

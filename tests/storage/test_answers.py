@@ -270,6 +270,16 @@ async def test_a_service_that_does_not_tell_its_time(service: FakeService) -> No
         await open_storage(service.connection)
 
 
+async def test_a_service_that_is_busy_has_told_its_time_and_is_no_reason_not_to_begin(
+    service: FakeService,
+) -> None:
+    service.say(table_error(503, "ServerBusy"))
+    async with await open_storage(service.connection) as opened:
+        assert opened.storage.clock.now().tzinfo is not None
+        with pytest.raises(Throttled):
+            await opened.storage.tables.get("Table", "p", "a")
+
+
 async def test_no_server_at_all() -> None:
     unreachable = FakeService(port=1).connection
     with pytest.raises(AmbiguousAnswer):

@@ -13,7 +13,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
-from durable.errors import AmbiguousAnswer, ContainerMissing
+from durable.errors import AmbiguousAnswer, ContainerMissing, Throttled
 from durable.ports import Storage
 from durable.storage.azure.clock import ServiceClock
 from durable.storage.azure.connection import Connection, Identity, Sas, SharedKey
@@ -86,7 +86,8 @@ async def open_storage(
     )
     try:
         if not clock.observed:
-            with contextlib.suppress(ContainerMissing):
+            # a service that is busy has told its time as well
+            with contextlib.suppress(ContainerMissing, Throttled):
                 await opened.storage.tables.get(_PROBE_TABLE, "-", "-")
         if not clock.observed:
             raise AmbiguousAnswer(f"the answer of {connection.describe} carries no Date header")

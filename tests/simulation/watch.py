@@ -1,0 +1,271 @@
+"""Looks at every write as it takes effect, and says which promise it breaks.
+
+The names of the checks are those of the invariants: what is committed is never rewritten,
+nothing leaves before its cause, a task ends once, what has ended stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from durable.hub.keys import gate_key, payload_key, turn_key
+from durable.hub.payloads import join, payload_row_keys
+from durable.hub.rows import PURGING, decode_turn, payload_from_columns
+from durable.model.events import (
+    EntityLockGranted,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityReplied,
+    Event,
+    EventRaised,
+    ExecutionRewound,
+    ExecutionStarted,
+    PayloadRef,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TimerCreated,
+    TimerFired,
+    Turn,
+)
+from durable.ports import Clock, Delete, Insert, Op, Receipt, Row
+from durable.runtime.activities import ActivityContext
+from durable.storage.memory import ManualClock, MemoryTables
+from tests.simulation.storage import UnorderedQueues
+
+_ENDS = (
+    TaskCompleted,
+    TaskFailed,
+    TimerFired,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceFailed,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityLockGranted,
+)
+_TERMINAL = frozenset({"Completed", "Failed", "Terminated"})
+_SENDER = re.compile(r"([0-9a-f]{32})(?:=7C|\.)(\d+)")
+
+Task = tuple[str, int]
+Rows = Mapping[str, Row]
+
+
+class Watch:
+    """Sees the rows of the history table before and after each transaction, and what is sent."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._due: dict[Task, datetime] = {}
+        self._ended: set[Task] = set()
+        self._raised: set[tuple[str, str]] = set()
+        self._latest: dict[str, datetime] = {}
+        self.known: set[Task] = set()
+        """Every task that a commit asked for, by execution and number."""
+        self.broken: list[str] = []
+        """What was broken: user code and the runtime catch exceptions, the world looks here."""
+
+    def require(self, truth: object, what: str) -> None:
+        """Note a broken promise."""
+        if not truth:
+            self.broken.append(what)
+
+    # ---- what is sent, and what runs ----
+
+    def sent(self, body: bytes) -> None:
+        """A work item says only what was committed."""
+        data = json.loads(body)
+        if data.get("kind") == "work":
+            task = data["eid"], data["task"]
+            self.require(task in self.known, f"sent before it was committed: {data}")
+
+    def began(self, context: ActivityContext, number: int) -> None:
+        """An activity runs after its TaskScheduled."""
+        task = context.execution_id, context.task_id
+        self.require(task in self.known, f"ran before it was committed: {context} {number}")
+
+    # ---- what is written ----
+
+    def wrote(self, ops: Sequence[Op], before: Rows, after: Rows) -> None:
+        """One transaction on an instance's partition."""
+        old, new = _head(before), _head(after)
+        turns = [op for op in ops if isinstance(op, Insert) and "|h|" in op.key]
+        for op in ops:
+            if op.key[0] != "!":
+                self._row(op, old, new, bool(turns))
+        if any(op.key[0] == "!" or op.key.endswith("|a") for op in ops):
+            self._head(old, new, before, after)
+        for op in turns:
+            self._turn(after[op.key], after)
+
+    def _row(self, op: Op, old: Row | None, new: Row | None, commits: bool) -> None:
+        """Turns and payloads are written once; each row goes only when it may."""
+        kind = op.key.partition("|")[2][:1]
+        incarnation = op.key.partition("|")[0]
+        rewritten = not isinstance(op, Insert | Delete) and op.values
+        self.require(kind not in "hp" or not rewritten, f"rewritten: {op}")
+        head = new or old
+        own = head is not None and head.values["inc"] == incarnation
+        if head is None or not own:
+            self._message(op) if kind == "b" else None
+            return
+        values: Any = head.values
+        gone = values["status"] == PURGING
+        entity = values["instance"].startswith("@")
+        if isinstance(op, Delete) and not gone:
+            if kind == "h":
+                self.require(int(op.key[-10:]) < values["base"], f"history deleted: {op.key}")
+            if kind == "b" and not entity:
+                ended = values["status"] in _TERMINAL
+                self.require(commits or ended, f"dropped from an inbox: {op.key}")
+            if kind == "p":
+                self.require(op.key not in _named(head), f"a payload in use deleted: {op.key}")
+        if kind == "b":
+            self._message(op)
+
+    def _message(self, op: Op) -> None:
+        """What one instance sends another was committed before."""
+        sender = _SENDER.fullmatch(op.key.partition("|b|")[2])
+        if isinstance(op, Insert) and sender is not None:
+            task = sender[1], int(sender[2])
+            self.require(task in self.known, f"delivered before it was committed: {op.key}")
+
+    def _head(self, old: Row | None, new: Row | None, before: Rows, after: Rows) -> None:
+        now: Any = new.values if new else {}
+        was: Any = old.values if old else {}
+        entity = str((now or was).get("instance", "")).startswith("@")
+        if new is None:
+            gone = old is None or was["status"] == PURGING or entity
+            self.require(gone, f"a head deleted that was not being purged: {was}")
+            return
+        if not entity:
+            open_ = now["status"] not in (*_TERMINAL, PURGING)
+            has_gate = gate_key(now["inc"]) in after
+            self.require(has_gate == open_, f"gate {has_gate} while {now['status']}: {now}")
+        if old is None or was["inc"] != now["inc"]:
+            self._began(was, now)
+            return
+        moved = turn_key(now["inc"], was["seq"]) not in before and (
+            turn_key(now["inc"], was["seq"]) in after
+        )
+        self.require(now["seq"] == was["seq"] + moved, f"turns and head apart: {was} {now}")
+        if was["status"] in _TERMINAL:
+            rewound = was["status"] == "Failed" and gate_key(now["inc"]) in after
+            same = now["status"] in (was["status"], PURGING) and not moved
+            self.require(same or rewound, f"it had ended: {was} {now}")
+        elif not moved:
+            steady = all(now.get(name) == was.get(name) for name in ("eid", "base", "nonce"))
+            self.require(steady, f"changed without a turn: {was} {now}")
+
+    def _began(self, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        ended = not was or was["status"] in _TERMINAL
+        self.require(ended, f"replaced while {was and was['status']}: {was} {now}")
+        if now["parent"]:
+            parent = json.loads(now["parent"])
+            task = parent["execution_id"], parent["task_id"]
+            self.require(task in self.known, f"a child before its parent's commit: {now}")
+
+    # ---- what turns say ----
+
+    def _turn(self, row: Row, rows: Rows) -> None:
+        turn = read_turn(row, rows)
+        life = f"{row.partition}|{row.key.partition('|')[0]}"
+        ordered = self._latest.get(life, turn.time) <= turn.time <= self._clock.now()
+        self.require(ordered, f"time goes back: {turn}")
+        self._latest[life] = turn.time
+        execution = turn.execution_id
+        for event in turn.closing:
+            self._event(event, execution, row.partition)
+        for event in turn.events:
+            if isinstance(event, ExecutionStarted):
+                execution = event.execution_id
+            self._event(event, execution, row.partition)
+
+    def _event(self, event: Event, execution: str, partition: str) -> None:
+        if isinstance(event, EventRaised):
+            raised = execution, event.message_id
+            self.require(raised not in self._raised, f"{partition}: taken twice: {event}")
+            self._raised.add(raised)
+        if isinstance(event, ExecutionRewound):
+            self._ended -= {(execution, number) for number in event.undone}
+        number: int | None = getattr(event, "task_id", None)
+        if number is None or isinstance(event, EntityReplied):
+            return
+        task = execution, number
+        if not isinstance(event, _ENDS):
+            self.known.add(task)
+            if isinstance(event, TimerCreated):
+                self._due[task] = event.fire_at
+            return
+        self.require(task in self.known, f"{partition}: ended and never begun: {event}")
+        self.require(task not in self._ended, f"{partition}: ended twice: {event}")
+        self._ended.add(task)
+        if isinstance(event, TimerFired):
+            self.require(self._due[task] <= self._clock.now(), f"{partition}: early: {event}")
+
+
+class WatchedTables(MemoryTables):
+    """Shows the watch each transaction on the history table."""
+
+    def __init__(self, clock: ManualClock, watch: Watch, *, scan_limit: int) -> None:
+        super().__init__(clock, scan_limit=scan_limit)
+        self._watch = watch
+
+    async def transact(self, table: str, partition: str, ops: Sequence[Op]) -> Sequence[str]:
+        """See `durable.ports.Tables.transact`."""
+        if "History" not in table:
+            return await super().transact(table, partition, ops)
+        before = dict(self.rows(table, partition))
+        etags = await super().transact(table, partition, ops)
+        self._watch.wrote(ops, before, self.rows(table, partition))
+        return etags
+
+    def rows(self, table: str, partition: str) -> Rows:
+        """What a partition holds now."""
+        found = self._table(table).partitions.get(partition)
+        return found.rows if found else {}
+
+    def partitions(self, table: str) -> list[str]:
+        """Which partitions hold something."""
+        return list(self._table(table).keys)
+
+
+class WatchedQueues(UnorderedQueues):
+    """Shows the watch each message."""
+
+    watch: Watch
+
+    async def send(self, queue: str, body: bytes, *, delay: float = 0.0) -> Receipt:
+        """See `durable.ports.Queues.send`."""
+        self.watch.sent(body)
+        return await super().send(queue, body, delay=delay)
+
+
+def read_turn(row: Row, rows: Rows) -> Turn:
+    """A stored turn; its own text may lie in payload rows."""
+    values: Any = row.values
+    text = payload_from_columns("data", values)
+    if isinstance(text, PayloadRef):
+        keys = payload_row_keys(row.key.partition("|")[0], text)
+        text = join([dict(rows[key].values) for key in keys])
+    time = datetime.fromisoformat(values["time"])
+    return decode_turn(text or "", int(row.key[-10:]), time, values["nonce"]).turn
+
+
+def _head(rows: Rows) -> Row | None:
+    return next((row for key, row in rows.items() if key[0] == "!"), None)
+
+
+def _named(head: Row) -> set[str]:
+    """The keys of the payload rows that a head names."""
+    values: Any = head.values
+    named: set[str] = set()
+    for name in ("input", "output", "custom"):
+        payload = payload_from_columns(name, values)
+        if isinstance(payload, PayloadRef):
+            named |= {payload_key(values["inc"], payload.key, n) for n in range(payload.rows)}
+    return named
