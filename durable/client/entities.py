@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from durable.client.access import Access, utc
 from durable.engine.entity_calls import as_utc, check_operation
-from durable.errors import InvalidRequestError, RowChanged, RowMissing
+from durable.errors import InvalidRequestError, RowChanged, RowMissing, UnknownFormat
 from durable.hub.instances import PayloadGone
 from durable.hub.keys import ENTITY_INBOX, encode
+from durable.hub.locks import is_orphaned
 from durable.hub.messages import Doorbell
 from durable.hub.projection import Listed
 from durable.hub.purge import finish_purge, guarded
@@ -205,12 +206,10 @@ class Entities(Access):
 
     async def _release(self, head: Head) -> bool:
         assert head.lock is not None
-        owner = await self._head_or_none(head.lock.owner.instance_id)
-        if (
-            owner is not None
-            and not owner.is_terminal
-            and owner.execution_id == head.lock.owner.execution_id
-        ):
+        try:
+            if not await is_orphaned(self._hub, head.lock):
+                return False
+        except UnknownFormat:
             return False
         queue = self._hub.names.control_queue(head.instance_id)
         body = Doorbell(head.instance_id, audit=True).encode()

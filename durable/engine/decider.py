@@ -190,10 +190,12 @@ class Decider:
             self.close()
         elif isinstance(event, ExecutionSuspended):
             self.suspended = True
-        elif isinstance(event, ExecutionResumed):
+        elif isinstance(event, ExecutionResumed | ExecutionRewound):
+            # who rewinds wants it to go on, suspended or not
             self.suspended = False
             while self._held:
                 self._apply(self._held.popleft())
+            self._apply(event)
         elif self.suspended:
             self._held.append(event)
         else:

@@ -348,8 +348,9 @@ class Actor:
             self._hold.forget()
             return False
         now = self._clock.now()
-        if head.next_timer is not None and head.next_timer <= now + SOON:
-            left = (head.next_timer - now).total_seconds()
+        timer = None if self._turns.is_over else head.next_timer
+        if timer is not None and timer <= now + SOON:
+            left = (timer - now).total_seconds()
             if left <= 0:
                 return False
             # its doorbell may have been the early one that began this run

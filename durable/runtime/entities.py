@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from dataclasses import replace
-from datetime import timedelta
 from inspect import isawaitable
 from typing import Any
 
@@ -15,6 +14,7 @@ from durable.engine.entities import EntityContext, EntityExecution
 from durable.errors import PayloadError, RowChanged, RowExists, RowMissing
 from durable.hub.instances import PayloadGone
 from durable.hub.keys import ENTITY_INBOX
+from durable.hub.locks import is_orphaned
 from durable.hub.messages import Doorbell
 from durable.hub.payloads import Spill
 from durable.hub.rows import Head
@@ -30,10 +30,6 @@ from durable.runtime.turns import Status, Turns, logger
 BATCH_SECONDS = 1.0
 """Operations that begin later than this after the turn did are left to the next one: callers
 are not to wait for what comes after theirs."""
-
-BLOCKED = timedelta(seconds=30)
-"""How long an entity may be locked before its owner is looked at."""
-
 
 class EntityTurns(Turns[EntityExecution]):
     """See the module."""
@@ -70,15 +66,7 @@ class EntityTurns(Turns[EntityExecution]):
             # nothing is left that anybody would have to do
             head = await self._hold.store(replace(head, waits_for=""))
         lock = head.lock
-        if lock is None or self._clock.now() - lock.since < BLOCKED:
-            return
-        owner = await self._instances.head(lock.owner.instance_id)
-        if (
-            owner is None
-            or owner.is_terminal
-            or owner.incarnation != lock.owner.incarnation
-            or owner.execution_id != lock.owner.execution_id
-        ):
+        if lock is not None and await is_orphaned(self._hub, lock):
             logger.warning("%s was locked by %s, which is gone", head.instance_id, lock.owner)
             self._orphaned = lock
             self.look_again()
@@ -88,25 +76,26 @@ class EntityTurns(Turns[EntityExecution]):
         self._match(head)
         now = self._clock.now()
         due = head.next_timer is not None and head.next_timer <= now
-        if self._inbox is None and (self.rung or due or head.status == Status.STUCK):
+        wanted = (due or head.status == Status.STUCK) and not self.is_over
+        if self._inbox is None and (self.rung or wanted):
             await self._look(head)
         if self._inbox is None:
             return None
         if self._deadline is not None and self._clock.monotonic() >= self._deadline:
             # this invocation has to end: another goes on
             await self._runtime.dispatcher.doorbell(Doorbell(head.instance_id))
-            self._inbox = None
+            self.is_over, self._inbox = True, None
             return None
         execution, self.execution = self.execution or await self._load(head), None
         execution.begin([(row.key, row.arrival) for row in self._inbox.rows], now)
-        is_orphaned = execution.lock is not None and execution.lock == self._orphaned
-        if is_orphaned:
+        is_gone = execution.lock is not None and execution.lock == self._orphaned
+        if is_gone:
             execution.release()
         before, garbage = execution.state, await self._perform(head, execution)
         timer = execution.next_timer()
         if not (
             execution.consumed
-            or is_orphaned
+            or is_gone
             or timer != head.next_timer
             or head.status == Status.STUCK
         ):

@@ -89,6 +89,8 @@ class Turns(ABC, Generic[X]):
         self.execution = execution
         self.known = known
         self.rung = rung
+        self.is_over = False
+        """Whether the time for this run is used up, and another was rung for."""
         self.reserved: set[TaskKey] = set()
         """Activities that were committed to run here, each with a slot taken."""
 

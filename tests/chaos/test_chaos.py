@@ -37,7 +37,7 @@ async def test_every_promise_is_kept_where_workers_die_and_storage_lies(tmp_path
     report = await strike(LYING, tmp_path)
     assert report.commits > report.orchestrations
     assert sum(report.ambiguous.values()) > len(report.calls)
-    for kind in ("transaction", "put message", "update message", "delete message", "query"):
+    for kind in ("transaction", "put message", "receive messages", "delete message", "query"):
         assert report.ambiguous[kind] > 0
 
 

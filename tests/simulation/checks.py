@@ -82,7 +82,7 @@ def raised_events(world: World, head: Head) -> set[int]:
     rows = world.site.tables.rows(HUB.history, head.instance_id)
     turns = [read_turn(r, rows) for key, r in rows.items() if f"{head.incarnation}|h|" in key]
     events = [event for turn in turns for event in turn.events if isinstance(event, EventRaised)]
-    return {json.loads(str(event.input)) for event in events if event.name == "e"}
+    return {json.loads(str(event.input)) for event in events if event.name in ("e", "x")}
 
 
 async def check_free(world: World, client: DurableOrchestrationClient) -> None:

@@ -31,7 +31,7 @@ ANY_NUMBER = "any"
 """Stands for an outcome that time decides."""
 
 _SIMPLE = ("act", "act", "flaky", "fails", "all", "sub", "broken", "timer", "status", "signal")
-_OTHER = ("call", "lock", "race", "told", "free", "long")
+_OTHER = ("call", "lock", "race", "told", "free", "long", "loose")
 _RARE = ("event", "event", "again", "wide")
 KINDS = frozenset({*_SIMPLE, *_OTHER, *_RARE, "once", "deadly"} - {"wide"})
 """The kinds of steps."""
@@ -296,6 +296,9 @@ async def _perform(context: Context, step: Step) -> list[Any]:
             return [await context.when_all(calls)]
         case ["sub", inner, _]:
             return [await context.call_sub_orchestrator(PROGRAM, [inner, []])]
+        case ["loose", number]:
+            # nobody waits for it: its answer comes to whoever is there then
+            context.call_activity("act", number)
         case ["timer", seconds]:
             await context.create_timer(timedelta(seconds=seconds))
         case ["status", number]:

@@ -34,6 +34,7 @@ INSISTENCE = 1500.0
 ONCE = Counter(("again", "signal", "call", "lock", "free"))
 """Steps that mean something else in an instance that is started again."""
 PATIENCE = 120.0
+HAIL = 40
 WISHES = frozenset(
     {"start", "event", "suspend", "resume", "terminate", "rewind", "restart", "purge", "clean"}
 )
@@ -158,6 +159,12 @@ class User:
                 return
         if self.random.random() < 0.3:
             await self._raise(life, "x")
+        if self.random.random() < 0.2:
+            # until it takes no more: what it took until then counts
+            for _ in range(HAIL):
+                await self._sleep(3)
+                if not await self._raise(life, "x"):
+                    return
 
     async def _raise(self, life: Life, name: str) -> bool:
         self._number += 1
@@ -169,7 +176,7 @@ class User:
             "event", lambda: self._client.raise_event(self.instance_id, name, number)
         ):
             return False
-        if name == "e" and self.doubts == doubts:
+        if self.doubts == doubts:
             life.sent.append(number)
         return True
 
@@ -179,7 +186,8 @@ class User:
         roll = self.random.random()
         await self._sleep(60)
         if roll < 0.25:
-            await self._insist("suspend", lambda: self._client.suspend(instance_id))
+            for _ in range(self.random.choice((1, 1, 2))):
+                await self._insist("suspend", lambda: self._client.suspend(instance_id))
             await self._sleep(40)
             await self._insist("resume", lambda: self._client.resume(instance_id))
         elif roll < 0.4:

@@ -80,8 +80,8 @@ class World:
             await check(self)
             await self._repeat_everything()
             await check(self)
-        for user in self.users:
-            for life in user.lives.values():
+        for each in self.users:
+            for life in each.lives.values():
                 self.done += kinds_of(life.steps)
         return self.done + self.faults.counts
 
