@@ -45,6 +45,8 @@ PATIENCE = 2.0
 """Seconds after which a run that only waits shows the instance's state."""
 
 LONG_NAP = 5.0
+THROTTLED = 5
+"""Times in a row that a run is told to wait before it lets others go first."""
 
 
 @dataclass(slots=True)
@@ -155,13 +157,17 @@ class Actor:
         """
         try:
             await self._hold.fence()
-            lost = 0
+            lost = throttled = 0
             while True:
                 try:
                     if await self._step():
                         return True
-                    lost = 0
+                    lost = throttled = 0
                 except Throttled as error:
+                    throttled += 1
+                    if throttled > THROTTLED:
+                        # what it waits for may have to be done by a run that waits for this one
+                        raise
                     self._hold.forget()
                     await self._clock.sleep(error.retry_after)
                 except AmbiguousAnswer as error:

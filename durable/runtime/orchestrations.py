@@ -57,8 +57,8 @@ class OrchestrationTurns(Turns[Execution]):
             self._inbox = None
             return None
         if head.sequence == 0 and await self._is_abandoned(head, now):
-            await self._look(head)
-            await self._end_unbegun(head, now, [_ABANDONED], ())
+            rows = (await self._look(head)).rows[:INBOX_ROWS]
+            await self._end_unbegun(head, now, rows, _ABANDONED)
             return []
         # taken out until its commit has won: it is ahead of storage from here on
         execution, self.execution = self.execution or await self._replay(head), None
@@ -213,25 +213,29 @@ class OrchestrationTurns(Turns[Execution]):
         if last is None:
             self._inbox = None
             return None
-        taken = [*rows[:last][: INBOX_ROWS - 1], rows[last]]
-        arrivals = await self._resolved(head, taken)
-        await self._end_unbegun(head, now, [a.event for a in arrivals], [r.key for r in taken])
+        # what came after it was accepted too, and belongs into history
+        others = [row for row in rows if row is not rows[last]][: INBOX_ROWS - 1]
+        taken = sorted([*others, rows[last]], key=lambda row: row.order)
+        await self._end_unbegun(head, now, taken, None)
         return []
 
     async def _end_unbegun(
-        self, head: Head, now: datetime, events: Sequence[Event], consumed: Sequence[str]
+        self, head: Head, now: datetime, rows: Sequence[InboxRow], why: ExecutionTerminated | None
     ) -> None:
-        """End an instance whose code has not begun, whether or not this worker has it. The last
-        event says why."""
-        why = events[-1] if events else None
-        if not isinstance(why, ExecutionTerminated):
+        """End an instance whose code has not begun, whether or not this worker has it: for the
+        reason given, or the one among the rows."""
+        events: list[Event] = [arrival.event for arrival in await self._resolved(head, rows)]
+        if why is not None:
+            events.append(why)
+        why = next((event for event in events if isinstance(event, ExecutionTerminated)), None)
+        if why is None:
             raise RowChanged("the inbox was read in between")
         turn = Turn(0, now, head.execution_id, tuple(events), nonce=self._hub.new_id(16))
         output = encode(why.reason)
         commit = Commit(
             turn, _start_timer(head), Status.TERMINATED, head.execution_id, None, output
         )
-        if await self._commit(head, None, commit, consumed, set()):
+        if await self._commit(head, None, commit, [row.key for row in rows], set()):
             # nobody takes what is left in the inbox
             self.look_again()
 

@@ -23,7 +23,6 @@ from tests.simulation.watch import Watch, WatchedQueues, WatchedTables
 
 SKEW = 600.0
 TRIGGER_LEASE = 600
-MAX_DEQUEUE = 5
 HUB = HubNames("Test")
 
 
@@ -69,6 +68,8 @@ class Site(MemoryHub):
             clock=clock,
         )
         self.use(unreliable, lambda size: rnd.randbytes(size).hex())
+        self.max_dequeue = 5
+        """Deliveries by a queue trigger before a message is poison."""
         self._names: dict[Runtime, str] = {}
         self._triggered: dict[Runtime, bool] = {}
         self._started = 0
@@ -147,7 +148,7 @@ class Site(MemoryHub):
             if not self.processes[runtime].alive:
                 return
             self.faults.note(f"{self._names[runtime]} failed: {error!r}")
-            if count < MAX_DEQUEUE:
+            if count < self.max_dequeue:
                 with suppress(StorageError):
                     await self.queues.extend(queue, receipt, lease=0)
                 return

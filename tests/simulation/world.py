@@ -39,6 +39,9 @@ class World:
         self.far = self.sweeping
         self.site = Site(rnd, self._faults, _options(rnd))
         self.site.sweeping = self.sweeping
+        if self.sweeping:
+            # what a trigger drops comes back by the audit alone
+            self.site.max_dequeue = rnd.choice((1, 2, 5))
         self.faults = self.site.faults
         self.programs = Programs(rnd, far=self.far)
         self.effects = Effects()
