@@ -74,10 +74,11 @@ class Entities(Access):
         message, nonce = self._hub.new_id(16), self._hub.new_id(8)
         arrival = Arrival(EntityOperation(message, operation, text, due=as_utc(signal_time)))
         target = str(entity_id)
+        order = self._hub.next_order()
         await repeat(
             self._hub,
             lambda: self._hub.instances.deliver(
-                target, ENTITY_INBOX, message, arrival, nonce=nonce
+                target, ENTITY_INBOX, message, arrival, nonce=nonce, order=order
             ),
         )
         await self._ringer.ring(target)

@@ -125,11 +125,11 @@ class Steering(Access):
     async def _signal_head(self, head: Head, make: Callable[[str], Signal]) -> None:
         instance_id = head.instance_id
         message, nonce = self._hub.new_id(16), self._hub.new_id(8)
-        arrival = Arrival(make(message))
+        arrival, order = Arrival(make(message)), self._hub.next_order()
         accepted = not head.is_terminal and await repeat(
             self._hub,
             lambda: self._hub.instances.deliver(
-                instance_id, head.incarnation, message, arrival, nonce=nonce
+                instance_id, head.incarnation, message, arrival, nonce=nonce, order=order
             ),
         )
         if not accepted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -61,6 +62,11 @@ class Hub:
         self.instances = Instances(storage, self.names)
         self.projection = Projection(storage, self.names, self.instances)
         self.timers = TimerIndex(storage, self.names)
+        self._sent = itertools.count(1)
+
+    def next_order(self) -> int:
+        """Puts what this process sends into its order where the service's times are equal."""
+        return next(self._sent)
 
     async def create(self, *, app: str | None, activities: tuple[str, ...] = ()) -> None:
         """Create what is missing, and claim the hub for `app` (None claims nothing).

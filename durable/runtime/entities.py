@@ -31,6 +31,7 @@ BATCH_SECONDS = 1.0
 """Operations that begin later than this after the turn did are left to the next one: callers
 are not to wait for what comes after theirs."""
 
+
 class EntityTurns(Turns[EntityExecution]):
     """See the module."""
 
@@ -94,10 +95,7 @@ class EntityTurns(Turns[EntityExecution]):
         before, garbage = execution.state, await self._perform(head, execution)
         timer = execution.next_timer()
         if not (
-            execution.consumed
-            or is_gone
-            or timer != head.next_timer
-            or head.status == Status.STUCK
+            execution.consumed or is_gone or timer != head.next_timer or head.status == Status.STUCK
         ):
             self.execution, self._inbox = execution, None
             return None
