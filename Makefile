@@ -6,12 +6,14 @@ CHECKS := format lint types contracts audit unit
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo start test chaos fix lock sbom $(CHECKS)
+.PHONY: help setup demo start test simulate mutants chaos fix lock sbom $(CHECKS)
 
 help:
 	@echo "make demo       run the sample app, kill a worker, watch it finish"
 	@echo "make start      run the sample app on port 7071 until Ctrl-C"
 	@echo "make test       every check: $(CHECKS)"
+	@echo "make simulate   lives of a simulated hub; SEEDS=100000 for long, SEED=7 for one's trace"
+	@echo "make mutants    plant faults in a copy of the code: the simulation has to find each"
 	@echo "make chaos      kill, stop and lie to workers under load; SIZE=10000 for long"
 	@echo "make fix        format the code and apply the linter's safe fixes"
 	@echo "make setup      only set up: .venv and .tools (the others do it themselves)"
@@ -72,6 +74,14 @@ sbom: setup
 	@$(BIN)/python tools/audit.py sbom
 
 SIZE ?= 1000
+
+SEEDS ?= 2000
+
+simulate: setup
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(ARGS)
+
+mutants: setup
+	@$(BIN)/python -m tests.simulation.mutants $(ARGS)
 
 chaos: setup
 	@$(BIN)/python -m tests.chaos --size $(SIZE) $(ARGS)

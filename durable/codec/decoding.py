@@ -245,12 +245,26 @@ def _mapping(annotation: Any, arguments: tuple[Any, ...]) -> Shape:
         found = {}
         for key, item in value.items():
             try:
-                found[keys.read(key)] = items.read(item)
+                found[_key(keys, key)] = items.read(item)
             except Mismatch as mismatch:
                 raise mismatch.under(key) from mismatch.__cause__
         return found
 
     return Shape(name, lambda value: isinstance(value, dict), read)
+
+
+def _key(shape: Shape, text: str) -> Any:
+    """A key as its annotation has it: those that are no text were written as their JSON."""
+    try:
+        return shape.read(text)
+    except Mismatch:
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        if not isinstance(value, int | float | None):
+            raise
+    return shape.read(value)
 
 
 def _union(members: tuple[Any, ...]) -> Shape:

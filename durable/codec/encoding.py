@@ -27,15 +27,16 @@ class _Refused(TypeError):
 def encode(value: object) -> str:
     """The JSON text of `value`: compact, ASCII, the same for equal values.
 
-    Lone surrogates are kept, as escapes. Raises PayloadError, naming the path, for a value that
-    has no JSON form: an unsupported type, NaN or an infinity, a key that is not a str, a cycle,
+    Lone surrogates are kept, as escapes. Keys that are int, float, bool or None become their JSON
+    text, as with `json.dumps`. Raises PayloadError, naming the path, for a value that has no JSON
+    form: an unsupported type, also of a key, two keys of one text, NaN or an infinity, a cycle,
     nesting too deep for the interpreter, or a `to_json` or `model_dump` that raises.
     """
     try:
         text = _ENCODER.encode(value)
     except Exception as error:
         raise (_find_fault(value) or PayloadError(f"$: cannot be encoded: {error}")) from error
-    # json writes int, float, bool and None keys as strings, silently
+    # of two keys with one text, json writes both
     if _KEY_LIKE_A_SCALAR.search(text) and (fault := _find_fault(value)):
         raise fault
     return text
@@ -129,9 +130,15 @@ def _check(value: object, steps: tuple[Step, ...], ancestors: set[int]) -> None:
         raise PayloadError(f"{render(steps)}: is part of itself (a cycle); pass ids instead")
     ancestors.add(id(value))
     if isinstance(value, dict):
+        texts: dict[str, object] = {}
         for key, item in value.items():
-            _check_key(key, steps)
-            _check(item, (*steps, key), ancestors)
+            text = _key_text(key, steps)
+            if text in texts:
+                raise PayloadError(
+                    f"{render(steps)}: keys {texts[text]!r} and {key!r} are both {text!r} in JSON"
+                )
+            texts[text] = key
+            _check(item, (*steps, text), ancestors)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             _check(item, (*steps, index), ancestors)
@@ -154,12 +161,17 @@ def _check_number(value: int | float, steps: tuple[Step, ...]) -> None:
         raise PayloadError(f"{render(steps)}: {error}") from error
 
 
-def _check_key(key: object, steps: tuple[Step, ...]) -> None:
-    if not isinstance(key, str):
+def _key_text(key: object, steps: tuple[Step, ...]) -> str:
+    if isinstance(key, str):
+        return key
+    if key is not None and not isinstance(key, int | float):
         raise PayloadError(
             f"{render(steps)}: key {key!r} is of type {type(key).__name__}; "
             "keys of a JSON object are strings: convert it with str()"
         )
+    if key is not None:
+        _check_number(key, steps)
+    return json.dumps(key)
 
 
 def _substitute_at(value: object, steps: tuple[Step, ...]) -> object:
