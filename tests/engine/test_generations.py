@@ -157,3 +157,20 @@ def test_the_custom_status_stays() -> None:
 
     run = Driven(showy)
     assert run.turn().custom_status == '"first"'
+
+
+def test_suspended_and_resumed_after_the_code_went_on_as_new() -> None:
+    run = Driven(eternal, [1, []])
+    run.turn()
+    run.turn(event("go", 1), ExecutionSuspended("s"), ExecutionResumed("r"))
+    commit = run.turn()
+    assert (commit.status, commit.output) == (Status.COMPLETED, "[1]")
+
+
+def test_suspended_after_the_code_went_on_as_new_the_next_generation_rests() -> None:
+    run = Driven(eternal, [2, []])
+    run.turn()
+    run.turn(event("go", 1), ExecutionSuspended("s"))
+    assert run.turn(event("go", 2)).status == Status.SUSPENDED
+    assert run.turn(ExecutionResumed("r")).continued
+    assert run.turn().output == "[1,2]"

@@ -12,6 +12,7 @@ from durable.engine.context import DurableOrchestrationContext as Context
 from durable.errors import InvalidInstanceIdError, SubOrchestrationFailedError
 from durable.model.commit import OutboxItem, Send
 from durable.model.events import (
+    Arrival,
     ExecutionResumed,
     ExecutionSuspended,
     ExecutionTerminated,
@@ -258,3 +259,17 @@ def test_a_replay_safe_logger_speaks_once(caplog: pytest.LogCaptureFixture) -> N
     run.replay()
     assert caplog.records == []
     assert replays == [True]
+
+
+def test_what_came_before_a_scheduled_start_is_taken_in_its_order() -> None:
+    async def job(context: Context) -> Any:
+        return 1
+
+    run = Driven(job)
+    arrivals = [
+        Arrival(ExecutionSuspended("first")),
+        Arrival(ExecutionSuspended("again")),
+        Arrival(ExecutionResumed("resume")),
+    ]
+    run.execution.take(arrivals, now=run.now, scheduled=True)
+    assert run.execution.commit(nonce="n").status == Status.COMPLETED
