@@ -62,9 +62,12 @@ contracts: setup
 	@echo "== contracts: import-linter"
 	@$(BIN)/lint-imports --no-logo
 
+# Files run beside each other: each worker has an Azurite of its own.
+ALL := -n auto --dist loadfile -q
+
 unit: setup
 	@echo "== unit: pytest"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),$(ALL))
 
 audit: setup
 	@echo "== audit: known vulnerabilities of what is pinned"

@@ -147,8 +147,8 @@ MUTANTS = (
         (
             (
                 "runtime/orchestrations.py",
-                "            rows = (await self._look(head)).rows[:INBOX_ROWS]\n",
-                "            rows = (await self._look(head)).rows[:0]\n",
+                "rows = (await self._look(head)).rows[:INBOX_ROWS]\n            execution.take(",
+                "rows = (await self._look(head)).rows[:0]\n            execution.take(",
             ),
         ),
     ),
