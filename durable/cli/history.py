@@ -14,7 +14,7 @@ from durable.cli.timeline import Timeline, failure_text
 from durable.cli.watching import heads, outcome
 from durable.errors import InstanceNotFoundError
 from durable.hub.hub import Hub
-from durable.hub.instances import PayloadGone
+from durable.hub.reading import PayloadGone
 from durable.hub.ringing import repeat
 from durable.hub.rows import Head
 from durable.management.history import history_json

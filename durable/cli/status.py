@@ -12,7 +12,7 @@ from durable.cli.output import Output, ago, moment, printable, readable
 from durable.cli.session import Session
 from durable.cli.watching import heads, outcome
 from durable.errors import InstanceNotFoundError
-from durable.hub.instances import PayloadGone
+from durable.hub.reading import PayloadGone
 from durable.hub.rows import Head
 from durable.management.status import status_json
 from durable.model.instance import InstanceStatus

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from durable.client.access import Access, utc
 from durable.engine.entity_calls import as_utc, check_operation
 from durable.errors import InvalidRequestError, RowChanged, RowMissing, UnknownFormat
-from durable.hub.instances import PayloadGone
 from durable.hub.keys import ENTITY_INBOX, encode
 from durable.hub.locks import is_orphaned
 from durable.hub.messages import Doorbell
 from durable.hub.projection import Listed
 from durable.hub.purge import finish_purge, guarded
+from durable.hub.reading import PayloadGone
 from durable.hub.ringing import repeat
 from durable.hub.rows import PURGING, Head
 from durable.hub.together import together

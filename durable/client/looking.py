@@ -12,9 +12,9 @@ from typing import Unpack
 from durable.client.access import Access
 from durable.client.filters import Filters, instance_filter
 from durable.errors import InstanceNotFoundError, InvalidRequestError, UnknownFormat
-from durable.hub.instances import PayloadGone
 from durable.hub.payloads import payloads_of
 from durable.hub.projection import Listed
+from durable.hub.reading import PayloadGone
 from durable.hub.rows import PURGING, Head
 from durable.hub.together import together
 from durable.model.events import Event, PayloadRef

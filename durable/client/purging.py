@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,9 +9,9 @@ from datetime import datetime, timedelta
 from durable.client.access import AT_ONCE, Access
 from durable.client.filters import instance_filter
 from durable.errors import InstanceExistsError, InvalidRequestError
-from durable.hub.instances import PayloadGone
 from durable.hub.projection import Listed
 from durable.hub.purge import purge
+from durable.hub.reading import PayloadGone
 from durable.hub.rows import Head
 from durable.hub.together import together
 from durable.model.events import SubOrchestrationInstanceCreated
@@ -89,12 +88,12 @@ class Purging(Access):
                 if until is not None and clock.monotonic() >= until:
                     return PurgeHistoryResult(count, False)
                 # of a family several members may be listed, and each goes once
-                together = 1 if recurse else AT_ONCE
-                room = together if limit is None else min(together, limit - count)
+                at_once = 1 if recurse else AT_ONCE
+                room = at_once if limit is None else min(at_once, limit - count)
                 if room <= 0:
                     return PurgeHistoryResult(count, False)
                 taken, rows = rows[:room], rows[room:]
-                results = await asyncio.gather(*(self._purge_listed(r, recurse) for r in taken))
+                results = await together(taken, lambda row: self._purge_listed(row, recurse))
                 count += sum(deleted for deleted in results if deleted is not None)
                 complete = complete and None not in results
             if token is None:
@@ -121,9 +120,7 @@ class Purging(Access):
             below = [await self._children(parent) for parent in generations[-1]]
             generations.append([child for children in below for child in children])
         for generation in reversed(generations):
-            for start in range(0, len(generation), AT_ONCE):
-                heads = generation[start : start + AT_ONCE]
-                await asyncio.gather(*(purge(self._hub, each, self._ringer) for each in heads))
+            await together(generation, lambda each: purge(self._hub, each, self._ringer))
         return sum(map(len, generations))
 
     async def _children(self, parent: Head) -> list[Head]:

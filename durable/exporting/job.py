@@ -22,6 +22,7 @@ from durable.exporting.spec import (
     ExportState,
 )
 from durable.exporting.writer import HistoryWriter
+from durable.hub.together import together
 from durable.model.functions import ActivityDefinition, Definition, OrchestratorDefinition
 from durable.model.instance import InstanceStatus
 from durable.model.retry import RetryPolicy
@@ -152,16 +153,14 @@ async def _export(
             top=request.page_size,
             token=page.token,
         )
-    limit = asyncio.Semaphore(request.max_parallel)
 
     async def one(instance_id: str) -> bool | ExportFailure:
-        async with limit:
-            try:
-                return await _export_one(client, writer, request, instance_id)
-            except Exception as error:
-                return ExportFailure(instance_id, f"{type(error).__name__}: {error}"[:500])
+        try:
+            return await _export_one(client, writer, request, instance_id)
+        except Exception as error:
+            return ExportFailure(instance_id, f"{type(error).__name__}: {error}"[:500])
 
-    results = await asyncio.gather(*map(one, ids))
+    results = await together(ids, one, request.max_parallel)
     failures = tuple(result for result in results if isinstance(result, ExportFailure))
     return PageDone(len(ids), results.count(True), failures, token)
 

@@ -12,10 +12,12 @@ R = TypeVar("R")
 AT_ONCE = 16
 
 
-async def together(items: Iterable[T], call: Callable[[T], Awaitable[R]]) -> list[R]:
-    """`call` of each item, 16 at a time; the results in the order of the items. The first error
-    is raised once all that had begun have ended."""
-    free = asyncio.Semaphore(AT_ONCE)
+async def together(
+    items: Iterable[T], call: Callable[[T], Awaitable[R]], at_once: int = AT_ONCE
+) -> list[R]:
+    """`call` of each item, so many at a time; the results in the order of the items. The first
+    error is raised once all that had begun have ended."""
+    free = asyncio.Semaphore(at_once)
     failed = False
 
     async def one(item: T) -> R:

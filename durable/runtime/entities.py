@@ -12,11 +12,11 @@ from typing import Any
 from durable.codec import encode
 from durable.engine.entities import EntityContext, EntityExecution
 from durable.errors import PayloadError, RowChanged, RowExists, RowMissing
-from durable.hub.instances import PayloadGone
 from durable.hub.keys import ENTITY_INBOX
 from durable.hub.locks import is_orphaned
 from durable.hub.messages import Doorbell
 from durable.hub.payloads import Spill
+from durable.hub.reading import PayloadGone
 from durable.hub.rows import Head
 from durable.model.commit import Commit
 from durable.model.entities import EntityId, Lock

@@ -11,8 +11,8 @@ from typing import Any
 from durable.codec import encode
 from durable.engine.execution import Execution
 from durable.errors import NonDeterminismError, RowChanged
-from durable.hub.instances import PayloadGone
 from durable.hub.payloads import digest, references
+from durable.hub.reading import PayloadGone
 from durable.hub.rows import Head, InboxRow, has_id
 from durable.hub.timers import START
 from durable.hub.together import together

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from durable.errors import RowExists, RowMissing, StorageError, UnknownFormat
 from durable.hub.formats import FORMAT
-from durable.hub.instances import PayloadGone
 from durable.hub.messages import Doorbell, WorkItem
+from durable.hub.reading import PayloadGone
 from durable.hub.ringing import repeat
 from durable.hub.rows import has_id
 from durable.model.events import Arrival, TaskCompleted, TaskFailed, TaskScheduled
