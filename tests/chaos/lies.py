@@ -45,6 +45,10 @@ WEIGHTS = {
     Lie.TWICE_FIRST: 2,
     Lie.TWICE_SECOND: 2,
 }
+AMBIGUOUS = (Lie.LOSE, Lie.TRUNCATE, Lie.FAIL_500, Lie.FAIL_503)
+"""What took effect, and is answered as if it had not, or not at all."""
+OWED = 10
+"""Calls of a kind after which one is answered so whatever the dice say."""
 DELAYS = (0.05, 0.2, 0.5, 1.0, 3.0)
 
 
@@ -64,10 +68,14 @@ class Liar:
     def decide(self, kind: str) -> Lie | None:
         """What to do to a call of that kind."""
         self.calls[kind] += 1
-        rate = self.rate if self.ambiguous[kind] else FIRST_LIE
+        owed = not self.ambiguous[kind]
+        rate = FIRST_LIE if owed else self.rate
+        if owed and self.calls[kind] >= OWED:
+            rate = 1.0
         if not self.on or self.random.random() >= rate:
             return None
-        (lie,) = self.random.choices(list(WEIGHTS), list(WEIGHTS.values()))
+        chosen = AMBIGUOUS if rate == 1.0 else tuple(WEIGHTS)
+        (lie,) = self.random.choices(chosen, [WEIGHTS[each] for each in chosen])
         self.told[lie] += 1
         return lie
 

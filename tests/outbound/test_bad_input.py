@@ -70,7 +70,7 @@ BAD: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (("GET", GOOD), {"headers": [("X", "y")]}, "must be a dict"),
     (("POST", GOOD, {1, object()}), {}, "cannot encode object"),
     (("POST", GOOD, {"a": math.nan}), {}, "NaN|nan"),
-    (("POST", GOOD, {1: 2}), {}, "keys of a JSON object"),
+    (("POST", GOOD, {(1, 2): 2}), {}, "keys of a JSON object"),
     (("POST", GOOD, CYCLE), {}, "cycle"),
     (("POST", GOOD, {"a": 1}), {"is_raw_str": True}, "must be a str, not dict"),
     (("POST", GOOD), {"is_raw_str": True}, "must be a str, not NoneType"),
