@@ -223,8 +223,12 @@ class MemoryHub:
 
     def _begin_sweep(self) -> None:
         if self.runtimes and (self._sweep is None or self._sweep.done()):
-            self._swept = self.clock.now()
-            self._sweep = self.runtimes[0].spawn(_swept(self.runtimes[0]))
+            self._swept, runtime = self.clock.now(), self.sweeper()
+            self._sweep = runtime.spawn(_swept(runtime))
+
+    def sweeper(self) -> Runtime:
+        """The process that sweeps."""
+        return self.runtimes[0]
 
     async def deliver(self) -> bool:
         """Give each runtime what it has room for; False when nothing was visible."""

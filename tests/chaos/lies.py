@@ -61,6 +61,8 @@ class Liar:
         self.rate = rate
         self.on = True
         self.calls: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()
+        """By kind: calls that took effect. A table that exists is not created again."""
         self.told: Counter[Lie] = Counter()
         self.ambiguous: Counter[str] = Counter()
         """By kind: calls that took effect, and were not answered so."""
@@ -70,7 +72,7 @@ class Liar:
         self.calls[kind] += 1
         owed = not self.ambiguous[kind]
         rate = FIRST_LIE if owed else self.rate
-        if owed and self.calls[kind] >= OWED:
+        if owed and self.done[kind] >= OWED:
             rate = 1.0
         if not self.on or self.random.random() >= rate:
             return None
@@ -84,11 +86,9 @@ class Liar:
         return self.random.choice(DELAYS)
 
     def never_ambiguous(self, often: int = 20) -> list[str]:
-        """The kinds of calls that came at least so often, and were always answered truly."""
+        """The kinds of calls that took effect so often, and were always answered truly."""
         return sorted(
-            kind
-            for kind, count in self.calls.items()
-            if count >= often and not self.ambiguous[kind]
+            kind for kind, count in self.done.items() if count >= often and not self.ambiguous[kind]
         )
 
 

@@ -96,6 +96,8 @@ class Proxy:
         if lie is Lie.LATE:
             await asyncio.sleep(self._liar.delay())
         failed = lie is not Lie.TWICE_SECOND or answer.status >= 300
+        if first.status < 300:
+            self._liar.done[kind] += 1
         if lie in _DONE and first.status < 300 and failed:
             self._liar.ambiguous[kind] += 1
         match lie:

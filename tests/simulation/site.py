@@ -6,13 +6,16 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from durable.errors import StorageError
 from durable.hub.keys import HubNames
 from durable.hub.timers import TIMER_SHARDS
+from durable.model.filters import WorkItemFilters
 from durable.model.functions import Registry
+from durable.model.versioning import VersioningOptions, VersionMatchStrategy
 from durable.ports import Clock, Message, Storage
 from durable.runtime.runtime import Runtime, RuntimeOptions
 from durable.storage.azure.clock import ServiceClock
@@ -72,6 +75,7 @@ class Site(MemoryHub):
         """Deliveries by a queue trigger before a message is poison."""
         self._names: dict[Runtime, str] = {}
         self._triggered: dict[Runtime, bool] = {}
+        self._partial: set[Runtime] = set()
         self._started = 0
 
     async def __aexit__(self, *exc: object) -> None:
@@ -85,9 +89,15 @@ class Site(MemoryHub):
     async def add_runtime(
         self, registry: Registry | None = None, options: RuntimeOptions | None = None
     ) -> Runtime:
-        """See `MemoryHub.add_runtime`; about a third of the processes are fed by a trigger."""
-        runtime = await super().add_runtime(registry, options)
+        """See `MemoryHub.add_runtime`; about a third of the processes are fed by a trigger, and
+        some take only a part of the app."""
+        partial = None
+        if any(each not in self._partial for each in self.runtimes) and self.random.random() < 0.2:
+            partial = self._part()
+        runtime = await super().add_runtime(registry, partial or options)
         self._started += 1
+        if partial is not None:
+            self._partial.add(runtime)
         self._names[runtime] = f"w{self._started}"
         self._triggered[runtime] = self.random.random() < 0.3
         clock: Any = runtime.hub.storage.clock
@@ -102,6 +112,23 @@ class Site(MemoryHub):
 
         self.tamper(runtime, before=before, after=after)
         return runtime
+
+    def _part(self) -> RuntimeOptions:
+        """What a worker may be limited to."""
+        rnd = self.random
+        if rnd.random() < 0.4:
+            older = VersioningOptions("1.0", match_strategy=VersionMatchStrategy.CURRENT_OR_OLDER)
+            return replace(self.options, versioning=older)
+        filters = WorkItemFilters(
+            rnd.choice(((), tuple(self.registry.orchestrators))),
+            rnd.sample(tuple(self.registry.activities), 4),
+            rnd.choice(((), tuple(self.registry.entities))),
+        )
+        return replace(self.options, filters=filters)
+
+    def sweeper(self) -> Runtime:
+        """See `MemoryHub.sweeper`: what takes only a part leaves the rest to others."""
+        return next((r for r in self.runtimes if r not in self._partial), self.runtimes[0])
 
     def _maybe_dies(self, runtime: Runtime, how: str) -> None:
         if self.processes[runtime].alive and self.faults.strikes(how, 0.15):

@@ -132,6 +132,7 @@ class User:
     async def _start(self, steps: list[Step], **options: Any) -> None:
         key = f"{len(self.lives)}"
         life = self.lives[key] = Life(steps)
+        version = self.random.choice((None, None, "1.0", "2.0"))
 
         async def start() -> None:
             # where an earlier try's answer was lost: what is there already is not to run again
@@ -139,7 +140,7 @@ class User:
             mine = head is not None and head.tags.get("life") == key
             given = {**options, "if_exists": "skip"} if mine else options
             await self._client.start_new(
-                PROGRAM, self.instance_id, [steps, []], tags={"life": key}, **given
+                PROGRAM, self.instance_id, [steps, []], version, tags={"life": key}, **given
             )
 
         await self._insist("start", start)
