@@ -224,7 +224,8 @@ class Actor:
             return await self._after_the_end(head)
         settled = await self._turns.take(head, {k: o.arrival for k, o in self._offers.items()})
         if settled is not None:
-            self._must_show = True
+            # who lost shows nothing: the winner has more to cross off, and would not show it
+            self._must_show = self._must_show or self._turns.has_committed
             self._settle_offers(settled)
             return False
         if self._audit:

@@ -91,6 +91,8 @@ class Turns(ABC, Generic[X]):
         self.rung = rung
         self.is_over = False
         """Whether the time for this run is used up, and another was rung for."""
+        self.has_committed = False
+        """Whether a turn of this run stands in history."""
         self.reserved: set[TaskKey] = set()
         """Activities that were committed to run here, each with a slot taken."""
 
@@ -211,6 +213,7 @@ class Turns(ABC, Generic[X]):
                 for _ in run:
                     self._runtime.activities.give()
         if won:
+            self.has_committed = True
             self._consumed(consumed)
             self._runtime.note_turn(head, commit)
         return won

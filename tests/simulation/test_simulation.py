@@ -22,6 +22,7 @@ FOUND = {
     1001: "an event was dropped since two processes' clocks were not quite the same",
     1438: "two starts in one microsecond: clearing the first took the second's row",
     5165: "an entity's run without time left rang for itself for ever",
+    3523: "an entity's row stayed unsettled: who had lost a turn showed it, and the winner did not",
 }
 
 
