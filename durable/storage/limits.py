@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from durable.ports import Condition, Delete, OneOf, Op, Value, Where
 
@@ -29,7 +30,8 @@ MAX_BODY_BYTES = 48 * 1024
 
 # What one operation adds to a transaction's body beside its values: MIME headers and the URL.
 _OPERATION_OVERHEAD = 700
-_EARLIEST = datetime(1601, 1, 1, tzinfo=UTC)
+EARLIEST_TIME = datetime(1601, 1, 1, tzinfo=UTC)
+"""The first moment that a column can hold."""
 _TABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
 _QUEUE_NAME = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 _PROPERTY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -70,7 +72,9 @@ def check_transaction(table: str, partition: str, ops: Sequence[Op]) -> None:
         if not isinstance(op, Delete):
             check_values(op.values)
             check_entity_size(partition, op.key, op.values)
-    if len(ops) > 1 and (size := transaction_bytes(partition, ops)) >= MAX_TRANSACTION_BYTES:
+    if len(ops) == 1 or _most_bytes_of(ops) < MAX_TRANSACTION_BYTES:
+        return
+    if (size := transaction_bytes(partition, ops)) >= MAX_TRANSACTION_BYTES:
         raise ValueError(f"a transaction of {size} bytes; the limit is {MAX_TRANSACTION_BYTES}")
 
 
@@ -79,10 +83,17 @@ def check_values(values: Mapping[str, Value]) -> None:
     if len(values) > MAX_PROPERTIES:
         raise ValueError(f"{len(values)} columns; the limit is {MAX_PROPERTIES}")
     for name, value in values.items():
-        check_column(name)
-        if name in _SYSTEM_PROPERTIES:
-            raise ValueError(f"column name {name!r} belongs to the service")
-        check_value(name, value)
+        _check_stored_column(name)
+        # short texts are most of what is stored
+        if type(value) is not str or len(value) > MAX_STRING_UNITS // 2:
+            check_value(name, value)
+
+
+@lru_cache(maxsize=1000)
+def _check_stored_column(name: str) -> None:
+    check_column(name)
+    if name in _SYSTEM_PROPERTIES:
+        raise ValueError(f"column name {name!r} belongs to the service")
 
 
 def check_column(name: str) -> None:
@@ -108,14 +119,18 @@ def check_value(name: str, value: Value) -> None:
         case datetime():
             if value.tzinfo is None:
                 raise ValueError(f"column {name!r}: a datetime needs a time zone")
-            if value < _EARLIEST:
-                raise ValueError(f"column {name!r}: the earliest time is {_EARLIEST.isoformat()}")
+            if value < EARLIEST_TIME:
+                raise ValueError(
+                    f"column {name!r}: the earliest time is {EARLIEST_TIME.isoformat()}"
+                )
         case _:
             raise ValueError(f"column {name!r}: {type(value).__name__} cannot be stored")
 
 
 def check_entity_size(partition: str, key: str, values: Mapping[str, Value]) -> None:
     """At most 1 MiB as the service counts it: strings and names as UTF-16."""
+    if _most_bytes(values) < MAX_ENTITY_BYTES // 2:
+        return
     size = 4 + 2 * (len(partition) + len(key))
     size += sum(8 + 2 * len(name) + _stored_bytes(value) for name, value in values.items())
     if size > MAX_ENTITY_BYTES:
@@ -179,6 +194,17 @@ def check_body(body: bytes) -> None:
 
 def _utf16_units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _most_bytes(values: Mapping[str, Value]) -> int:
+    """No fewer than the values take with their names, in the store or on the wire: counted fast."""
+    texts = sum(len(value) for value in values.values() if isinstance(value, str | bytes))
+    return 12 * texts + 600 * len(values)
+
+
+def _most_bytes_of(ops: Sequence[Op]) -> int:
+    values = sum(_most_bytes(op.values) for op in ops if not isinstance(op, Delete))
+    return values + len(ops) * (_OPERATION_OVERHEAD + 8 * MAX_KEY_UNITS)
 
 
 def _stored_bytes(value: Value) -> int:

@@ -9,9 +9,11 @@ from typing import cast
 
 import pytest
 
+from durable.model.meter import Meter
 from durable.ports import Queues, Storage, Tables
-from durable.storage.azure import Connection, open_storage
+from durable.storage.azure import Connection, StorageClient, open_storage
 from durable.storage.memory import ManualClock, memory_storage
+from durable.storage.metering import metered
 from tests.azurite import Azurite
 
 
@@ -41,19 +43,23 @@ async def _account(storage: Storage, elapse: Callable[[float], Awaitable[None]])
     return account
 
 
-@pytest.fixture(params=["memory", "azurite"])
+@pytest.fixture(params=["memory", "memory-metered", "azurite-sdk", "azurite-lean"])
 async def account(request: pytest.FixtureRequest) -> AsyncIterator[Account]:
-    if request.param == "memory":
+    if request.param in ("memory", "memory-metered"):
         clock = ManualClock()
 
         async def advance(seconds: float) -> None:
             clock.advance(seconds)
 
-        yield await _account(memory_storage(clock), advance)
+        storage = memory_storage(clock)
+        if request.param == "memory-metered":
+            storage = metered(storage, Meter())
+        yield await _account(storage, advance)
         return
     azurite = cast(Azurite, request.getfixturevalue("azurite"))
     connection = Connection.from_string(azurite.connection_string)
-    async with await open_storage(connection) as opened:
+    client: StorageClient = "sdk" if request.param == "azurite-sdk" else "lean"
+    async with await open_storage(connection, client=client) as opened:
         account = await _account(opened.storage, opened.storage.clock.sleep)
         yield account
         # Azurite scans everything of an account on each call, so leave it nothing.

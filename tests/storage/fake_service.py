@@ -45,6 +45,9 @@ class FakeService:
     requests: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     connections: int = 0
+    serving: int = 0
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while nobody is connected who was."""
     keep_open: bool = True
     port: int = 0
 
@@ -61,6 +64,8 @@ class FakeService:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.serving += 1
+        self.left.clear()
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = re.search(rb"(?i)\ncontent-length: *(\d+)", head)
@@ -78,6 +83,9 @@ class FakeService:
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
+            self.serving -= 1
+            if not self.serving:
+                self.left.set()
             writer.close()
 
 

@@ -25,6 +25,7 @@ from durable.storage.azure import (
     Connection,
     MessageEncoding,
     ServiceClock,
+    StorageClient,
     open_storage,
 )
 from tests.azurite import KEY, Azurite
@@ -55,10 +56,12 @@ async def _use(storage: Storage) -> None:
 
 
 async def test_requests_are_not_logged_where_info_is(
-    azurite: Azurite, caplog: pytest.LogCaptureFixture
+    azurite: Azurite, caplog: pytest.LogCaptureFixture, client: StorageClient
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with await open_storage(Connection.from_string(azurite.connection_string)) as opened:
+    async with await open_storage(
+        Connection.from_string(azurite.connection_string), client=client
+    ) as opened:
         await _use(opened.storage)
         assert not caplog.records
         caplog.set_level(logging.INFO, "durable.storage.requests")
@@ -66,32 +69,40 @@ async def test_requests_are_not_logged_where_info_is(
         assert any("Request URL" in record.getMessage() for record in caplog.records)
 
 
-async def test_opening_learns_the_services_time(azurite: Azurite) -> None:
-    async with await open_storage(Connection.from_string(azurite.connection_string)) as opened:
+async def test_opening_learns_the_services_time(azurite: Azurite, client: StorageClient) -> None:
+    async with await open_storage(
+        Connection.from_string(azurite.connection_string), client=client
+    ) as opened:
         behind = time.time() - opened.storage.clock.now().timestamp()
         assert -0.1 < behind < 2
 
 
-async def test_localhost_is_no_other_kind_of_service(azurite: Azurite) -> None:
+async def test_localhost_is_no_other_kind_of_service(
+    azurite: Azurite, client: StorageClient
+) -> None:
     text = azurite.connection_string.replace("127.0.0.1", "localhost")
-    async with await open_storage(Connection.from_string(text)) as opened:
+    async with await open_storage(Connection.from_string(text), client=client) as opened:
         await _use(opened.storage)
 
 
-async def test_a_wrong_key_is_refused(azurite: Azurite) -> None:
+async def test_a_wrong_key_is_refused(azurite: Azurite, client: StorageClient) -> None:
     wrong = base64.b64encode(b"wrong" * 10).decode()
     with pytest.raises(AccessDenied):
-        await open_storage(Connection.from_string(azurite.connection_string.replace(KEY, wrong)))
+        await open_storage(
+            Connection.from_string(azurite.connection_string.replace(KEY, wrong)), client=client
+        )
 
 
-def test_each_event_loop_opens_its_own_and_they_share_a_clock(azurite: Azurite) -> None:
+def test_each_event_loop_opens_its_own_and_they_share_a_clock(
+    azurite: Azurite, client: StorageClient
+) -> None:
     connection = Connection.from_string(azurite.connection_string)
     clock = ServiceClock()
     barrier = threading.Barrier(3)
     failures: list[BaseException] = []
 
     async def main() -> None:
-        async with await open_storage(connection, clock=clock) as opened:
+        async with await open_storage(connection, clock=clock, client=client) as opened:
             await asyncio.to_thread(barrier.wait, 30)
             for _ in range(3):
                 await _use(opened.storage)
@@ -111,8 +122,8 @@ def test_each_event_loop_opens_its_own_and_they_share_a_clock(azurite: Azurite) 
     assert failures == []
 
 
-async def test_close_may_be_called_twice(azurite: Azurite) -> None:
-    opened = await open_storage(Connection.from_string(azurite.connection_string))
+async def test_close_may_be_called_twice(azurite: Azurite, client: StorageClient) -> None:
+    opened = await open_storage(Connection.from_string(azurite.connection_string), client=client)
     await opened.close()
     await opened.close()
 
@@ -127,13 +138,13 @@ class Encodings:
 
 
 @pytest.fixture
-async def encodings(azurite: Azurite) -> AsyncIterator[Encodings]:
+async def encodings(azurite: Azurite, client: StorageClient) -> AsyncIterator[Encodings]:
     connection = Connection.from_string(azurite.connection_string)
 
     accounts: list[AzureStorage] = []
 
     async def opened(encoding: MessageEncoding) -> Storage:
-        account = await open_storage(connection, message_encoding=encoding)
+        account = await open_storage(connection, message_encoding=encoding, client=client)
         accounts.append(account)
         return account.storage
 
@@ -258,60 +269,79 @@ def _identity(secured: Secured, **more: str) -> Connection:
 
 
 async def test_a_managed_identity(
-    secured: Secured, endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+    secured: Secured,
+    endpoint: TokenEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    client: StorageClient,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(secured.authority))
     connection = _identity(secured, credential="managedidentity", clientId=CLIENT_ID)
-    async with await open_storage(connection) as opened:
+    async with await open_storage(connection, client=client) as opened:
         await _use(opened.storage)
     assert {query["client_id"] for query in endpoint.queries} == {CLIENT_ID}
     assert {query["resource"] for query in endpoint.queries} == {AUDIENCE}
 
 
 async def test_tokens_are_kept_between_calls(
-    secured: Secured, endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+    secured: Secured,
+    endpoint: TokenEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    client: StorageClient,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(secured.authority))
-    async with await open_storage(_identity(secured, credential="managedidentity")) as opened:
+    async with await open_storage(
+        _identity(secured, credential="managedidentity"), client=client
+    ) as opened:
         for _ in range(3):
             await _use(opened.storage)
     assert len(endpoint.queries) == 1
 
 
 async def test_the_default_chain_finds_the_managed_identity(
-    secured: Secured, endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+    secured: Secured,
+    endpoint: TokenEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    client: StorageClient,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(secured.authority))
-    async with await open_storage(_identity(secured, clientId=CLIENT_ID)) as opened:
+    async with await open_storage(_identity(secured, clientId=CLIENT_ID), client=client) as opened:
         await _use(opened.storage)
     assert endpoint.queries[0]["client_id"] == CLIENT_ID
 
 
 async def test_a_token_that_has_expired_is_refused(
-    secured: Secured, endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+    secured: Secured,
+    endpoint: TokenEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    client: StorageClient,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(secured.authority))
     endpoint.lifetime = -600
     with pytest.raises(AccessDenied):
-        await open_storage(_identity(secured, credential="managedidentity"))
+        await open_storage(_identity(secured, credential="managedidentity"), client=client)
 
 
 async def test_an_identity_that_the_endpoint_does_not_know(
-    secured: Secured, endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+    secured: Secured,
+    endpoint: TokenEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    client: StorageClient,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(secured.authority))
     endpoint.known = False
     with pytest.raises(AccessDenied, match="No such identity"):
-        await open_storage(_identity(secured, credential="managedidentity"))
+        await open_storage(_identity(secured, credential="managedidentity"), client=client)
 
 
-async def test_a_key_over_tls(secured: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_key_over_tls(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch, client: StorageClient
+) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(secured.authority))
     connection = Connection.from_string(secured.azurite.connection_string)
-    async with await open_storage(connection) as opened:
+    async with await open_storage(connection, client=client) as opened:
         await _use(opened.storage)
 
 
-async def test_an_unknown_authority_is_not_trusted(secured: Secured) -> None:
+async def test_an_unknown_authority_is_not_trusted(secured: Secured, client: StorageClient) -> None:
     with pytest.raises(AmbiguousAnswer, match="certificate"):
-        await open_storage(Connection.from_string(secured.azurite.connection_string))
+        await open_storage(Connection.from_string(secured.azurite.connection_string), client=client)

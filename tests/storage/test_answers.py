@@ -19,7 +19,7 @@ from durable.errors import (
     Throttled,
 )
 from durable.ports import Delete, Insert, Merge, Receipt, Replace, Storage
-from durable.storage.azure import answers, open_storage, transport
+from durable.storage.azure import StorageClient, answers, open_storage, timing
 from durable.storage.azure.answers import READ_PAUSES
 from tests.storage.fake_service import (
     CLOSE,
@@ -53,6 +53,7 @@ WRITES = TABLE_WRITES | QUEUE_WRITES
 READS: dict[str, Call] = {
     "get": lambda s: s.tables.get("Table", "p", "a"),
     "query": lambda s: s.tables.query("Table", []),
+    "has_visible": lambda s: s.queues.has_visible("queue"),
     "length": lambda s: s.queues.length("queue"),
 }
 
@@ -64,8 +65,8 @@ async def service() -> AsyncIterator[FakeService]:
 
 
 @pytest.fixture
-async def storage(service: FakeService) -> AsyncIterator[Storage]:
-    async with await open_storage(service.connection) as opened:
+async def storage(service: FakeService, client: StorageClient) -> AsyncIterator[Storage]:
+    async with await open_storage(service.connection, client=client) as opened:
         service.requests.clear()
         yield opened.storage
 
@@ -246,10 +247,10 @@ async def test_deleting_what_is_being_deleted_is_done(
 
 @pytest.mark.parametrize("name", ["insert", "batch", "send", "receive", "get"])
 async def test_a_service_that_says_nothing_is_not_waited_for(
-    service: FakeService, name: str, monkeypatch: pytest.MonkeyPatch
+    service: FakeService, client: StorageClient, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "READ_SECONDS", 0.1)
-    async with await open_storage(service.connection) as opened:
+    monkeypatch.setattr(timing, "READ_SECONDS", 0.1)
+    async with await open_storage(service.connection, client=client) as opened:
         service.say(HANG)
         await _refused(opened.storage, (WRITES | READS)[name], AmbiguousAnswer)
         assert len(service.requests) == 1
@@ -258,48 +259,51 @@ async def test_a_service_that_says_nothing_is_not_waited_for(
 async def test_an_answer_that_trickles_in_is_not_waited_for(
     storage: Storage, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers, "TOTAL_SECONDS", 0.1)
+    monkeypatch.setattr(timing, "TOTAL_SECONDS", 0.1)
     service.say(HANG)
     await _refused(storage, WRITES["merge"], AmbiguousAnswer)
 
 
-async def test_a_service_that_does_not_tell_its_time(service: FakeService) -> None:
+async def test_a_service_that_does_not_tell_its_time(
+    service: FakeService, client: StorageClient
+) -> None:
     said = table_error(404, "TableNotFound")
     service.say(b"\r\n".join(line for line in said.split(b"\r\n") if b"Date:" not in line))
     with pytest.raises(AmbiguousAnswer, match="Date"):
-        await open_storage(service.connection)
+        await open_storage(service.connection, client=client)
 
 
 async def test_a_service_that_is_busy_has_told_its_time_and_is_no_reason_not_to_begin(
     service: FakeService,
+    client: StorageClient,
 ) -> None:
     service.say(table_error(503, "ServerBusy"))
-    async with await open_storage(service.connection) as opened:
+    async with await open_storage(service.connection, client=client) as opened:
         assert opened.storage.clock.now().tzinfo is not None
         with pytest.raises(Throttled):
             await opened.storage.tables.get("Table", "p", "a")
 
 
-async def test_no_server_at_all() -> None:
+async def test_no_server_at_all(client: StorageClient) -> None:
     unreachable = FakeService(port=1).connection
     with pytest.raises(AmbiguousAnswer):
-        await open_storage(unreachable)
+        await open_storage(unreachable, client=client)
 
 
 async def test_one_session_serves_tables_and_queues(storage: Storage, service: FakeService) -> None:
     service.say(table_error(404, "TableNotFound"))
-    for call in (READS["get"], WRITES["merge"], WRITES["batch"], READS["length"]):
+    for call in (READS["get"], WRITES["merge"], WRITES["batch"], READS["has_visible"]):
         with pytest.raises(StorageError):
             await call(storage)
     assert service.connections == 1
 
 
 async def test_idle_connections_are_not_used_again(
-    service: FakeService, monkeypatch: pytest.MonkeyPatch
+    service: FakeService, client: StorageClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert transport.KEEP_ALIVE_SECONDS < 5
-    monkeypatch.setattr(transport, "KEEP_ALIVE_SECONDS", 0.05)
-    async with await open_storage(service.connection) as opened:
+    assert timing.KEEP_ALIVE_SECONDS < 5
+    monkeypatch.setattr(timing, "KEEP_ALIVE_SECONDS", 0.05)
+    async with await open_storage(service.connection, client=client) as opened:
         await asyncio.sleep(0.2)
         with pytest.raises(ContainerMissing):
             await opened.storage.tables.get("Table", "p", "a")

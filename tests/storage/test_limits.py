@@ -9,7 +9,7 @@ import pytest
 
 from durable.errors import ContainerMissing
 from durable.ports import Delete, Insert, Merge, Op, Value
-from durable.storage.azure import open_storage
+from durable.storage.azure import StorageClient, open_storage
 from durable.storage.limits import transaction_bytes
 from tests.storage.fake_service import fake_service
 
@@ -26,7 +26,9 @@ VALUES: dict[str, Mapping[str, Value]] = {
 
 
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES.keys())
-async def test_no_transaction_is_larger_than_estimated(values: Mapping[str, Value]) -> None:
+async def test_no_transaction_is_larger_than_estimated(
+    values: Mapping[str, Value], client: StorageClient
+) -> None:
     partition = "|=" * 50
     ops: list[Op] = []
     for n in range(3):
@@ -34,7 +36,7 @@ async def test_no_transaction_is_larger_than_estimated(values: Mapping[str, Valu
         ops.append(Merge(f"merge-{n}", values, ETAG))
         ops.append(Delete(f"delete:{n}" * 20))
     async with fake_service() as service:
-        async with await open_storage(service.connection) as opened:
+        async with await open_storage(service.connection, client=client) as opened:
             with pytest.raises(ContainerMissing):
                 await opened.storage.tables.transact("Table" * 10, partition, ops)
         sent = len(service.bodies[-1])

@@ -9,7 +9,15 @@ from email.utils import format_datetime
 
 import pytest
 
-from durable.storage.azure.clock import ServiceClock
+from durable.errors import AmbiguousAnswer
+from durable.storage.azure.clock import (
+    ASKED_IN_A_ROW,
+    CLOSE,
+    DRIFT,
+    SHARP_SECONDS,
+    ServiceClock,
+    keep_sharp,
+)
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -146,3 +154,65 @@ async def test_sleep_and_monotonic_are_the_process_own() -> None:
     service = Service()
     await service.clock.sleep(-1)
     assert service.clock.monotonic() == 1000.0
+
+
+class Over(Exception):
+    """The time of a test."""
+
+
+async def kept_sharp(
+    service: Service, seconds: float, *, there: float = 0.005, back: float = 0.005, fails: int = 0
+) -> int:
+    """Let an idle process ask for the time for so long; how often it did."""
+    asked, end = 0, service.local + seconds
+
+    async def sleep(seconds: float) -> None:
+        assert seconds > 0
+        service.pass_time(min(seconds, end - service.local))
+        assert service.behind() >= 0
+        if service.local >= end:
+            raise Over
+
+    async def ask() -> None:
+        nonlocal asked
+        asked += 1
+        if asked <= fails:
+            raise AmbiguousAnswer("no answer")
+        service.request(there, back)
+        assert service.behind() >= 0
+
+    service.clock.sleep = sleep  # type: ignore[method-assign]
+    with pytest.raises(Over):
+        await keep_sharp(service.clock, ask)
+    return asked
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_an_idle_process_learns_the_time_within_seconds(seed: int) -> None:
+    rnd = random.Random(seed)
+    service = Service(drift=rnd.uniform(-DRIFT, DRIFT) / 2)
+    service.pass_time(rnd.random())
+    service.request(0.005, 0.005)
+    assert service.clock.width > 0.9
+    assert await kept_sharp(service, 8.0, fails=1) <= ASKED_IN_A_ROW
+    assert service.clock.width <= CLOSE + 2 * DRIFT * 8.0
+    assert 0 <= service.behind() <= service.clock.width
+
+
+async def test_it_asks_seldom_then_and_stays_sharp() -> None:
+    service = Service(drift=DRIFT / 2)
+    service.request(0.005, 0.005)
+    await kept_sharp(service, 20.0)
+    assert await kept_sharp(service, 3600.0) <= 3 * 3600 / SHARP_SECONDS
+    assert service.behind() <= 3 * CLOSE
+
+
+async def test_slow_answers_are_not_asked_for_without_end() -> None:
+    service = Service()
+    service.request(0.1, 0.1)
+    asked = await kept_sharp(service, 3600.0, there=0.1, back=0.1)
+    assert asked <= ASKED_IN_A_ROW * (3600.0 / SHARP_SECONDS + 1)
+
+
+def test_nothing_is_known_before_an_answer() -> None:
+    assert ServiceClock().width == float("inf")

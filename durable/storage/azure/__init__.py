@@ -1,8 +1,15 @@
 """The production adapter: an Azure storage account, or Azurite."""
 
-from durable.storage.azure.account import AzureStorage, open_storage
+from durable.storage.azure.account import AzureStorage, StorageClient, open_storage
+from durable.storage.azure.bodies import MessageEncoding
 from durable.storage.azure.clock import ServiceClock
 from durable.storage.azure.connection import Connection
-from durable.storage.azure.queues import MessageEncoding
 
-__all__ = ["AzureStorage", "Connection", "MessageEncoding", "ServiceClock", "open_storage"]
+__all__ = [
+    "AzureStorage",
+    "Connection",
+    "MessageEncoding",
+    "ServiceClock",
+    "StorageClient",
+    "open_storage",
+]

@@ -1,22 +1,11 @@
-"""From the SDK's exceptions to `durable.errors`, and which calls may be made again."""
+"""What an answer, or none, becomes in `durable.errors`, and which calls may be made again."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar
-
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    DecodeError,
-    HttpResponseError,
-    ServiceRequestTimeoutError,
-    ServiceResponseTimeoutError,
-)
-from azure.data.tables import TableTransactionError
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 
 from durable.errors import (
     AccessDenied,
@@ -32,48 +21,62 @@ from durable.errors import (
 
 T = TypeVar("T")
 
-TOTAL_SECONDS = 60.0
 READ_PAUSES = (0.0, 0.1, 0.4)
 SETUP_SECONDS = 60.0
 SETUP_PAUSE = 1.0
 
-_CONTAINER_CODES = frozenset(
-    {"TableNotFound", "TableBeingDeleted", "QueueNotFound", "QueueBeingDeleted"}
-)
-_BEING_DELETED_CODES = frozenset({"TableBeingDeleted", "QueueBeingDeleted"})
+BEING_DELETED_CODES = frozenset({"TableBeingDeleted", "QueueBeingDeleted"})
+_CONTAINER_CODES = frozenset({"TableNotFound", "QueueNotFound"}) | BEING_DELETED_CODES
 _MESSAGE_CODES = frozenset({"MessageNotFound", "PopReceiptMismatch"})
-_CODE = re.compile(r'"code"\s*:\s*"(\w+)"|<Code>(\w+)</Code>')
+_UNREADABLE = (
+    ValueError,
+    OverflowError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    SyntaxError,
+)
+_CREDENTIAL_CODES = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo"})
 
 
-class NotFoundAnswer(Exception):
-    """A 404 that the SDK would otherwise hide; for its `error_map`."""
+def error_of(
+    status: int | None, code: str, message: str, *, index: int = 0, retry_after: str | None = None
+) -> StorageError:
+    """The error of an answer that is no success. `code` is the service's, "" when it sent none;
+    `index` is of the operation in a transaction, `retry_after` the header."""
+    if code in _CONTAINER_CODES:
+        return ContainerMissing(message)
+    if code in _MESSAGE_CODES:
+        return MessageGone(message)
+    if code in _CREDENTIAL_CODES:
+        return AccessDenied(message)
+    match status:
+        case 401 | 403:
+            return AccessDenied(message)
+        case 404:
+            return RowMissing(message, index=index)
+        case 409 if code in ("EntityAlreadyExists", ""):
+            return RowExists(message, index=index)
+        case 412:
+            return RowChanged(message, index=index)
+        case 429 | 503:
+            return Throttled(message, retry_after=_seconds(retry_after))
+        case int() if 400 <= status < 500 and status != 408:
+            return StorageError(message)
+        case _:
+            return AmbiguousAnswer(message)
 
-    def __init__(self, response: Any = None) -> None:
-        super().__init__("not found")
-        self.error = HttpResponseError(response=response)
 
-
-@contextlib.asynccontextmanager
-async def answers() -> AsyncIterator[None]:
-    """Around one request: raises a StorageError instead of what the SDK raises.
-
-    An answer that cannot be understood counts as none, since the request was sent.
-    """
+@contextlib.contextmanager
+def understanding() -> Iterator[None]:
+    """Around the reading of an answer: one that cannot be understood counts as none, since the
+    request was sent."""
     try:
-        async with asyncio.timeout(TOTAL_SECONDS):
-            yield
-    except NotFoundAnswer as missing:
-        raise _from_status(missing.error) from missing
-    except DecodeError as error:
-        raise AmbiguousAnswer(f"the answer cannot be read: {error.message}") from error
-    except HttpResponseError as error:
-        raise _from_status(error) from error
-    except AzureError as error:
-        raise AmbiguousAnswer(f"no answer: {error}") from error
-    except TimeoutError as error:
-        raise AmbiguousAnswer(f"no answer within {TOTAL_SECONDS:.0f} s") from error
-    except (ValueError, LookupError, TypeError, AttributeError, SyntaxError) as error:
+        yield
+    except _UNREADABLE as error:
         raise AmbiguousAnswer(f"the answer cannot be read: {error!r}") from error
+    except RecursionError as error:
+        raise AmbiguousAnswer("the answer cannot be read: it is nested too deeply") from error
 
 
 async def read(call: Callable[[], Awaitable[T]]) -> T:
@@ -83,7 +86,7 @@ async def read(call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await call()
         except AmbiguousAnswer as error:
-            if _timed_out(error):
+            if isinstance(error.__cause__, TimeoutError):
                 raise
             await asyncio.sleep(pause)
     return await call()
@@ -102,66 +105,8 @@ async def set_up(call: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(SETUP_PAUSE)
 
 
-def is_being_deleted(error: HttpResponseError) -> bool:
-    """Whether a refused creation may succeed later."""
-    return error_code(error) in _BEING_DELETED_CODES
-
-
-def error_code(error: HttpResponseError) -> str:
-    """The service's code, from wherever it arrived; "" when it sent none."""
-    named = getattr(error, "error_code", None)
-    if named:
-        return str(getattr(named, "value", named))
-    response: Any = error.response
-    if response is None:
-        return ""
-    if header := response.headers.get("x-ms-error-code"):
-        return str(header)
+def _seconds(retry_after: str | None) -> float:
     try:
-        found = _CODE.search(response.text())
-    except (AttributeError, ValueError, RuntimeError):
-        return ""
-    return (found.group(1) or found.group(2)) if found else ""
-
-
-def _from_status(error: HttpResponseError) -> StorageError:
-    status, code = error.status_code, error_code(error)
-    message = f"{status} {code}: {error.message}".strip()
-    index = error.index if isinstance(error, TableTransactionError) else 0
-    # The tables SDK raises an error of its own from that of the credential.
-    if isinstance(error, ClientAuthenticationError) or isinstance(
-        error.__cause__, ClientAuthenticationError
-    ):
-        return AccessDenied(message)
-    if code in _CONTAINER_CODES:
-        return ContainerMissing(message)
-    if code in _MESSAGE_CODES:
-        return MessageGone(message)
-    match status:
-        case 401 | 403:
-            return AccessDenied(message)
-        case 404:
-            return RowMissing(message, index=index)
-        case 409 if code in ("EntityAlreadyExists", ""):
-            return RowExists(message, index=index)
-        case 412:
-            return RowChanged(message, index=index)
-        case 429 | 503:
-            return Throttled(message, retry_after=_retry_after(error))
-        case int() if 400 <= status < 500 and status != 408:
-            return StorageError(message)
-        case _:
-            return AmbiguousAnswer(message)
-
-
-def _retry_after(error: HttpResponseError) -> float:
-    response: Any = error.response
-    try:
-        return max(0.0, float(response.headers["Retry-After"]))
-    except (AttributeError, LookupError, ValueError):
+        return max(0.0, float(retry_after or ""))
+    except ValueError:
         return 1.0
-
-
-def _timed_out(error: AmbiguousAnswer) -> bool:
-    kinds = (TimeoutError, ServiceRequestTimeoutError, ServiceResponseTimeoutError)
-    return isinstance(error.__cause__, kinds)

@@ -9,14 +9,9 @@ from typing import Any, Self
 import aiohttp
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 
+from durable.storage.azure import timing
 from durable.storage.azure.clock import ServiceClock
 
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 30.0
-# Below the 5 s after which the emulator closes idle connections: a write on a connection that
-# is being closed has no answer.
-KEEP_ALIVE_SECONDS = 3.5
-MAX_CONNECTIONS = 128
 LARGE_BODY_BYTES = 1024 * 1024
 
 
@@ -42,8 +37,8 @@ def open_session(*, tls: bool) -> aiohttp.ClientSession:
     """
     connector = aiohttp.TCPConnector(
         ssl=ssl.create_default_context() if tls else True,
-        limit=MAX_CONNECTIONS,
-        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        limit=timing.MAX_CONNECTIONS,
+        keepalive_timeout=timing.KEEP_ALIVE_SECONDS,
     )
     return aiohttp.ClientSession(
         connector=connector,
@@ -82,8 +77,8 @@ class ObservedTransport(AsyncHttpTransport[Any, Any]):
             session=_Session(session),
             session_owner=False,
             use_env_settings=False,
-            connection_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            connection_timeout=timing.CONNECT_SECONDS,
+            read_timeout=timing.READ_SECONDS,
         )
         self._clock = clock
 

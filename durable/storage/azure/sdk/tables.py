@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -14,19 +13,14 @@ from azure.data.tables import EdmType, EntityProperty, TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from durable.errors import AmbiguousAnswer, RowMissing
-from durable.ports import Condition, Delete, Insert, Merge, OneOf, Op, Page, Row, Value
+from durable.ports import Condition, Delete, Insert, Merge, Op, Page, Row, Value
 from durable.storage import limits
-from durable.storage.azure.answers import (
-    NotFoundAnswer,
-    answers,
-    is_being_deleted,
-    read,
-    set_up,
-)
+from durable.storage.azure.answers import read, set_up
+from durable.storage.azure.odata import KEY_COLUMNS, filter_of, read_token, token_of
+from durable.storage.azure.sdk.answers import NotFoundAnswer, answers, is_being_deleted
 
 _MATCH = MatchConditions.IfNotModified
 _NO_CONTENT = "return-no-content"
-_KEY_COLUMNS = ("PartitionKey", "RowKey", "Timestamp")
 
 
 class AzureTables:
@@ -78,9 +72,9 @@ class AzureTables:
         """See `durable.ports.Tables.query`."""
         limits.check_page(limit)
         client = self._client(table)
-        select = [*_KEY_COLUMNS, *columns] if columns is not None else None
-        start = _read_token(token) if token else None
-        condition = _filter(where)
+        select = [*KEY_COLUMNS, *columns] if columns is not None else None
+        start = _start(token) if token else None
+        condition = filter_of(where)
 
         async def once() -> Page:
             async with answers():
@@ -91,7 +85,7 @@ class AzureTables:
                 pages: Any = found.by_page(start)
                 async for page in pages:
                     rows = [_row(entity) async for entity in page]
-                    return Page(rows, _token(pages.continuation_token))
+                    return Page(rows, _next(pages.continuation_token))
                 return Page([], None)
 
         return await read(once)
@@ -199,7 +193,7 @@ def _row(entity: TableEntity) -> Row:
         name: _value(value)
         for name, value in entity.items()
         # A column that was selected and is absent comes as null.
-        if name not in _KEY_COLUMNS and value is not None
+        if name not in KEY_COLUMNS and value is not None
     }
     return Row(
         entity["PartitionKey"],
@@ -225,45 +219,12 @@ def _plain_datetime(value: datetime) -> datetime:
     return datetime.combine(value.date(), value.time(), UTC)
 
 
-def _filter(where: Sequence[Condition]) -> str:
-    limits.check_conditions(where)
-    return " and ".join(map(_condition, where))
+def _start(token: str) -> Any:
+    partition, key = read_token(token)
+    return {"PartitionKey": partition, "RowKey": key}
 
 
-def _condition(condition: Condition) -> str:
-    column = condition.column
-    if isinstance(condition, OneOf):
-        either = " or ".join(f"{column} eq {_literal(value)}" for value in condition.values)
-        return f"({either})"
-    return f"{column} {condition.op} {_literal(condition.value)}"
-
-
-def _literal(value: Value) -> str:
-    """An OData literal; the SDK's own substitution takes 0 and 1 for booleans."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return "'" + value.replace("'", "''") + "'"
-        case bytes():
-            return f"binary'{value.hex()}'"
-        case datetime():
-            return f"datetime'{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
-        case int():
-            return f"{value}L"
-        case float():
-            return repr(value)
-
-
-def _token(continuation: Mapping[str, str | None] | None) -> str | None:
+def _next(continuation: Mapping[str, str | None] | None) -> str | None:
     if not continuation:
         return None
-    return json.dumps([continuation.get("PartitionKey"), continuation.get("RowKey")])
-
-
-def _read_token(token: str) -> Any:
-    try:
-        partition, key = json.loads(token)
-    except (ValueError, TypeError) as error:
-        raise ValueError("not a token of a page of this table") from error
-    return {"PartitionKey": partition, "RowKey": key}
+    return token_of(continuation.get("PartitionKey"), continuation.get("RowKey"))

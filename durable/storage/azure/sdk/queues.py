@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
@@ -17,13 +14,11 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 from durable.errors import AmbiguousAnswer
 from durable.ports import Message, Receipt
 from durable.storage import limits
-from durable.storage.azure.answers import answers, is_being_deleted, read, set_up
-
-MessageEncoding = Literal["base64", "none"]
+from durable.storage.azure.answers import read, set_up
+from durable.storage.azure.bodies import MessageEncoding, decoded, encoded
+from durable.storage.azure.sdk.answers import answers, is_being_deleted
 
 _NEVER_EXPIRES = -1
-# XML cannot carry these, and turns a carriage return into a line feed.
-_NOT_IN_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class AzureQueues:
@@ -44,7 +39,7 @@ class AzureQueues:
         """See `durable.ports.Queues.send`."""
         limits.check_body(body)
         limits.check_delay(delay)
-        text = self._encoded(body)
+        text = encoded(body, self._encoding)
         client = self._client(queue)
         async with answers():
             sent = await client.send_message(
@@ -147,30 +142,13 @@ class AzureQueues:
             client = self._clients[queue] = self._service.get_queue_client(queue)
         return client
 
-    def _encoded(self, body: bytes) -> str:
-        if self._encoding == "base64":
-            return base64.b64encode(body).decode("ascii")
-        text = body.decode("utf-8")
-        if found := _NOT_IN_XML.search(text):
-            raise ValueError(f"a message sent without encoding cannot hold {found.group()!r}")
-        return text
-
-    def _decoded(self, text: str) -> bytes:
-        if self._encoding == "base64":
-            try:
-                return base64.b64decode(text, validate=True)
-            except (binascii.Error, ValueError):
-                # Somebody else's message: whoever handles it decides, not this adapter.
-                pass
-        return text.encode("utf-8")
-
     def _message(self, message: QueueMessage) -> Message:
         if message.dequeue_count is None or message.inserted_on is None:
             raise AmbiguousAnswer("a message came without its delivery count or time")
         inserted = message.inserted_on
         return Message(
             _receipt(message.id, message.pop_receipt),
-            self._decoded(message.content or ""),
+            decoded(message.content or "", self._encoding),
             message.dequeue_count,
             datetime.combine(inserted.date(), inserted.time(), UTC),
         )

@@ -1,0 +1,27 @@
+"""What is done too rarely to be written twice: the SDKs do it, imported when first asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from durable.storage.azure.sdk.account import SdkAccount
+
+
+class Administration:
+    """Deletion of tables and queues, their names and lengths."""
+
+    def __init__(self, opening: Callable[[], SdkAccount]) -> None:
+        self._opening = opening
+
+    @cached_property
+    def account(self) -> SdkAccount:
+        """The account through the SDKs. The first time costs half a second of imports."""
+        return self._opening()
+
+    async def close(self) -> None:
+        """Close what was opened; may be called twice."""
+        if "account" in self.__dict__:
+            await self.account.close()

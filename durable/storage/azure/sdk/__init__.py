@@ -1,0 +1,1 @@
+"""The adapter over the Azure SDKs: set-up and administration, or everything by choice."""
