@@ -38,6 +38,7 @@ from durable.cli.schedules import (
     update_schedule,
 )
 from durable.cli.session import Action, existing_hub, run_on_hub
+from durable.cli.stats import stats
 from durable.cli.status import get_runtime_status
 from durable.cli.steering import (
     raise_event,
@@ -48,6 +49,7 @@ from durable.cli.steering import (
     suspend,
     terminate,
 )
+from durable.model.usage import LIST_PRICES
 from durable.worker.app_loader import DEFAULT_APP
 from durable.worker.logs import LEVELS
 from durable.worker.worker import DEFAULT_HOST, DEFAULT_PORT, DRAIN_SECONDS
@@ -234,6 +236,18 @@ def _add_looking_commands(commands: _Commands) -> None:
     _add_paging(several)
     _add_shown(several)
     several.set_defaults(check=_check_period)
+
+    figures = commands.add_hub_command(
+        "stats", stats, "print what the hub's workers have asked of storage, and what it costs"
+    )
+    for kind, price in (("queue", LIST_PRICES.queue), ("table", LIST_PRICES.table)):
+        figures.add_argument(
+            f"--{kind}-price",
+            type=_price,
+            default=price,
+            metavar="DOLLARS",
+            help=f"of 10,000 {kind} operations (default: {price:.5f})",
+        )
 
 
 def _add_entity_commands(commands: _Commands) -> None:
@@ -444,6 +458,16 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: write 0 to 65535")
     return int(text)
+
+
+def _price(text: str) -> float:
+    try:
+        price = float(text)
+    except ValueError:
+        price = -1.0
+    if not 0 <= price <= 1_000:
+        raise argparse.ArgumentTypeError(f"{text!r}: write the dollars of 10,000 operations")
+    return price
 
 
 def _seconds(text: str) -> float:

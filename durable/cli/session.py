@@ -56,7 +56,9 @@ Action = Callable[[Session, argparse.Namespace], Awaitable[int]]
 async def open_account(settings: Settings) -> AsyncIterator[Account]:
     """The storage account of the settings; CannotStartError when it does not let us in."""
     connection = Connection.from_settings(settings.values, settings.connection_name)
-    opening = open_storage(connection, message_encoding=settings.message_encoding)
+    opening = open_storage(
+        connection, message_encoding=settings.message_encoding, client=settings.storage_client
+    )
     opened: AzureStorage = await reached(opening, settings, settings.connection_name)
     async with opened:
         yield Account(opened.storage, opened.queue_names)

@@ -5,6 +5,7 @@ from durable.client.entities import CleanedEntities, EntityState
 from durable.client.filters import Filters
 from durable.client.purging import PurgeHistoryResult
 from durable.client.reusing import IdReusePolicy, IfExists
+from durable.client.stats import HubStats
 from durable.hub.hub import DeadLetter
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "DurableOrchestrationClient",
     "EntityState",
     "Filters",
+    "HubStats",
     "IdReusePolicy",
     "IfExists",
     "Links",

@@ -10,6 +10,7 @@ from durable.client.dead_letters import DeadLetters
 from durable.client.entities import Entities
 from durable.client.looking import Looking
 from durable.client.purge_jobs import PurgeJobs
+from durable.client.stats import Stats
 from durable.errors import InvalidRequestError
 from durable.hub.hub import Hub
 from durable.hub.ringing import QueueRinger, Ringer
@@ -28,7 +29,7 @@ class Links(Protocol):
         ...
 
 
-class DurableOrchestrationClient(PurgeJobs, Looking, Entities, DeadLetters):
+class DurableOrchestrationClient(PurgeJobs, Looking, Entities, DeadLetters, Stats):
     """Start, watch and steer orchestrations and entities from outside.
 
     All operations are safe to repeat, and are repeated here where an answer was lost.
