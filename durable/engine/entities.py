@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2s
 from typing import Any
 
 from durable.codec import decode, encode
@@ -39,6 +40,8 @@ MOST_ROWS = 90
 
 KEPT_TURNS = 100
 """Turn rows, which remember message ids, are trimmed when there are more of them."""
+
+_TRACE = "~"
 
 
 class EntityContext:
@@ -142,7 +145,7 @@ class EntityContext:
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    """A stored turn's place and time, and the message ids that it consumed."""
+    """A stored turn's place and time, and the traces of the messages that it consumed."""
 
     sequence: int
     time: datetime
@@ -191,7 +194,7 @@ class EntityExecution:
         last = self._turns[-1].time if self._turns else now
         self._begin(max(now, last), arrivals)
         for key, event in list(self._waiting):
-            stale = not isinstance(event, EntityRequest) or event.message_id in self._seen
+            stale = not isinstance(event, EntityRequest) or trace_of(event.message_id) in self._seen
             if stale and self._has_room:
                 self._drop(key)
 
@@ -315,14 +318,17 @@ class EntityExecution:
             if isinstance(other, EntityLock) and other.message_id == request:
                 self._drop(key)
                 break
-        if request not in self._seen:
-            self._ids.append(request)
-            self._seen.add(request)
+        if trace_of(request) not in self._seen:
+            self._note(request)
 
     def _take(self, key: str, event: EntityRequest) -> None:
         self._drop(key)
-        self._ids.append(event.message_id)
-        self._seen.add(event.message_id)
+        self._note(event.message_id)
+
+    def _note(self, message_id: str) -> None:
+        trace = trace_of(message_id)
+        self._ids.append(trace)
+        self._seen.add(trace)
 
     def _drop(self, key: str) -> None:
         self._waiting = [item for item in self._waiting if item[0] != key]
@@ -338,7 +344,7 @@ class EntityExecution:
         return f"{self.execution_id[:24]}{self.sequence:x}.{self._children:x}"
 
     def _remember(self, turn: Turn) -> None:
-        ids = tuple(each for each, _ in turn.seen)
+        ids = tuple(trace_of(each) for each, _ in turn.seen)
         self._turns.append(_Remembered(turn.sequence, turn.time, ids))
         self._seen.update(ids)
         self.base = min(self.base, turn.sequence)
@@ -355,6 +361,14 @@ class EntityExecution:
 def lock_message(execution_id: str, task_id: int) -> str:
     """The message id of a lock request."""
     return f"{execution_id}.{task_id}"
+
+
+def trace_of(message_id: str) -> str:
+    """What is remembered of a message: it does not say whose it was. A trace is its own, and
+    rows of format 1 have ids in place of traces."""
+    if message_id.startswith(_TRACE):
+        return message_id
+    return _TRACE + blake2s(message_id.encode(), digest_size=12).hexdigest()
 
 
 def _who(parent: Any) -> tuple[str, str, str]:

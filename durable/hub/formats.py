@@ -9,12 +9,15 @@ from __future__ import annotations
 from durable.errors import UnknownFormat
 from durable.ports import Row
 
-FORMAT = 1
+FORMAT = 2
+"""What is written. 2: entities remember messages by digests."""
+
+READABLE = frozenset({1, FORMAT})
 
 
 def is_known(row: Row) -> bool:
     """Whether this version can read the row."""
-    return row.values.get("v") == FORMAT
+    return row.values.get("v") in READABLE
 
 
 def check_format(row: Row) -> None:
@@ -22,5 +25,5 @@ def check_format(row: Row) -> None:
     if not is_known(row):
         raise UnknownFormat(
             f"row {row.key!r} of {row.partition!r} has format {row.values.get('v')!r}, and this "
-            f"version of durable reads {FORMAT}: it is left to a newer one"
+            f"version of durable reads up to {FORMAT}: it is left to a newer one"
         )

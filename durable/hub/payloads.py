@@ -109,6 +109,11 @@ def spilled_name(nonce: str, number: int) -> str:
     return f"{nonce}.{number}"
 
 
+def spilled_names(nonce: str, sizes: Sequence[int]) -> dict[str, int]:
+    """The names of all payloads of a commit, and how many rows each has."""
+    return {spilled_name(nonce, number): rows for number, rows in enumerate(sizes)}
+
+
 def payloads_of(event: Event) -> list[tuple[str, Payload]]:
     """The event's payload fields by name."""
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -121,7 +122,8 @@ def _inline_turn(row: Row) -> StoredTurn:
 def _turn(row: Row, text: str | None) -> StoredTurn:
     values: Any = row.values
     time = datetime.fromisoformat(values["time"])
-    return decode_turn(text or "", int(row.key[-10:]), time, values["nonce"])
+    spilled = json.loads(values["spilled"])
+    return decode_turn(text or "", int(row.key[-10:]), time, values["nonce"], spilled)
 
 
 def between(instance_id: str, low: str, high: str) -> list[Where]:

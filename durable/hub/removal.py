@@ -9,7 +9,7 @@ from typing import Any
 from durable.errors import RowMissing
 from durable.hub.formats import check_format
 from durable.hub.keys import encode, head_key, history_range, incarnation_range, payload_range
-from durable.hub.payloads import references, row_keys, spilled_name
+from durable.hub.payloads import references, row_keys, spilled_names
 from durable.hub.reading import PayloadGone, Reading, between
 from durable.hub.rows import Head
 from durable.model.events import PayloadRef
@@ -101,8 +101,7 @@ class Removal(Reading):
                 continue
             turns.append(row.key)
             values: Any = row.values
-            for number, rows in enumerate(json.loads(values["spilled"])):
-                dead[spilled_name(values["nonce"], number)] = rows
+            dead |= spilled_names(values["nonce"], json.loads(values["spilled"]))
             try:
                 stored = await self._read_turn(head.instance_id, head.incarnation, row)
             except PayloadGone:

@@ -36,7 +36,7 @@ def open_api(routes: Sequence[Route], root: str) -> dict[str, Any]:
     """The document, as plain JSON values, for routes that are served below the URL `root`."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(f"/{route.pattern}", {})[route.method.lower()] = _operation(route)
+        paths.setdefault(f"/{route.pattern}", {})[route.method.lower()] = _operation(route, routes)
     return {
         "openapi": "3.0.3",
         "info": {
@@ -58,18 +58,20 @@ def open_api(routes: Sequence[Route], root: str) -> dict[str, Any]:
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
-    names = re.findall(r"{(\w+)}", route.pattern)
+def _operation(route: Route, routes: Sequence[Route]) -> dict[str, Any]:
     in_path = [
         {"name": name, "in": "path", "required": True, "schema": _SCHEMAS["string"]}
-        for name in names
+        for name in _names(route)
     ]
     answers = {**_COMMON, **route.answers}
     operation: dict[str, Any] = {
         "operationId": route.operation,
         "summary": route.about,
         "parameters": in_path + [_parameter(parameter) for parameter in route.query],
-        "responses": {str(code): _response(code, answers[code]) for code in sorted(answers)},
+        "responses": {
+            str(code): _response(code, answers[code]) | _links(route, code, routes)
+            for code in sorted(answers)
+        },
     }
     if route.body:
         anything: dict[str, Any] = {"schema": {}}
@@ -78,6 +80,24 @@ def _operation(route: Route) -> dict[str, Any]:
             "content": {"application/json": anything},
         }
     return operation
+
+
+def _links(route: Route, code: int, routes: Sequence[Route]) -> dict[str, Any]:
+    """What can be asked next: of the instance that an answer names, or by the same path."""
+    given: dict[str, str] = {}
+    next_: list[Route] = []
+    if pointer := route.instance_at.get(code):
+        given = {"id": f"$response.body#{pointer}"}
+        next_ = [each for each in routes if each.pattern.startswith("instances/{id}")]
+    elif code == 202 and route.method != "GET":
+        given = {name: f"$request.path.{name}" for name in _names(route)}
+        next_ = [each for each in routes if each.pattern == route.pattern and each != route]
+    links = {each.operation: {"operationId": each.operation, "parameters": given} for each in next_}
+    return {"links": links} if links else {}
+
+
+def _names(route: Route) -> list[str]:
+    return re.findall(r"{(\w+)}", route.pattern)
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

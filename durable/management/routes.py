@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import unquote, urlencode
 
@@ -52,7 +52,8 @@ class Parameter:
 class Route:
     """A method and a pattern below `durabletask/`: segments, `{name}` for one that varies.
 
-    `operation` is what a link can be scoped to. `answers` documents what each status code means.
+    `operation` is what a link can be scoped to. `answers` documents what each status code means,
+    and `instance_at` where the id of an instance stands in such an answer, as a JSON pointer.
     """
 
     method: str
@@ -63,6 +64,7 @@ class Route:
     answers: Mapping[int, str]
     query: Sequence[Parameter] = ()
     body: str = ""
+    instance_at: Mapping[int, str] = field(default_factory=dict)
 
     def match(self, segments: Sequence[str]) -> dict[str, str] | None:
         """The values of the pattern's parameters, None if it does not fit. Literal segments are

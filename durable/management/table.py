@@ -67,6 +67,7 @@ _START = Route(
         Parameter("tag", "string", "A tag of the new instance: NAME=VALUE; once for each."),
     ),
     body="The input: any JSON, nothing for null.",
+    instance_at={202: "/id"},
 )
 _ENTITY = Route(
     "GET",
@@ -150,6 +151,7 @@ ROUTES: tuple[Route, ...] = (
             _SHOW_INPUT,
             Parameter("top", "integer", "At most so many, 1 to 1000; 100 by default."),
         ),
+        instance_at={200: "/0/instanceId"},
     ),
     Route(
         "GET",
@@ -240,6 +242,7 @@ ROUTES: tuple[Route, ...] = (
                 "As a new instance, or else in place of the finished one; true by default.",
             ),
         ),
+        instance_at={202: "/id"},
     ),
     Route(
         "POST",

@@ -307,8 +307,8 @@ class Turn:
     open: bool = False
     nonce: str = ""
     seen: tuple[tuple[str, datetime], ...] = ()
-    """Message ids that earlier generations consumed within the last hour; of an entity, those
-    that this turn consumed."""
+    """Message ids that earlier generations consumed within the last hour; of an entity, traces of
+    those that this turn consumed."""
 
 
 _TYPES: dict[str, type[Any]] = {

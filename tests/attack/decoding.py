@@ -19,7 +19,7 @@ import azure.functions as func
 
 from durable.codec import decode
 from durable.hub.messages import decode_message
-from durable.hub.rows import Head, decode_arrival, decode_turn, payload_from_columns
+from durable.hub.rows import Head, decode_arrivals, decode_turn, payload_from_columns
 from durable.model.entities import EntityId
 from durable.model.failure import FailureDetails
 from durable.model.instance import check_instance_id
@@ -81,7 +81,7 @@ def readers(values: dict[str, Any]) -> list[Callable[[str], object]]:
         lambda text: decode(text, list[Order] | None),
         lambda text: decode(text, datetime),
         lambda text: decode_message(text.encode("utf-8", "replace")),
-        decode_arrival,
+        decode_arrivals,
         lambda text: decode_turn(text, 0, datetime.now(UTC), "n"),
         lambda text: payload_from_columns("a", {"a_k": "ref", "a_ref": text, "a": text}),
         head,

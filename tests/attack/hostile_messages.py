@@ -8,6 +8,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from durable.hub.messages import PACKED
+
 NASTY: list[Any] = [
     None,
     True,
@@ -74,6 +76,7 @@ class Attacker:
             self._mutated,
             self._mutated,
             self._mutated,
+            self._mutated_part,
             self._cut,
             self._foreign,
             self._stale,
@@ -142,6 +145,22 @@ class Attacker:
             item[name] = value
         return json.dumps(item).encode()
 
+    def _mutated_part(self) -> bytes:
+        """One of a batch, or of those that are rung for, is not what it was."""
+        item = self._true()
+        name = next((name for name in ("tasks", "instances") if name in item), None)
+        if name is None:
+            return self._mutated()
+        parts = list(item[name])
+        number = self._random.randrange(len(parts))
+        value = self._random.choice(NASTY)
+        if name == "tasks" and self._random.random() < 0.8:
+            field = self._random.choice([*set(parts[number]) - {*_COUNTS}, "instance", "extra"])
+            parts[number] = {**parts[number], field: value}
+        else:
+            parts[number] = value
+        return json.dumps({**item, name: parts * self._random.choice((1, 1, 7))}).encode()
+
     def _cut(self) -> bytes:
         body = bytearray(json.dumps(self._true()).encode())
         if self._random.random() < 0.5:
@@ -170,7 +189,11 @@ class Attacker:
     def _newer(self) -> bytes:
         """Of a version that never came."""
         item = self._true()
-        item |= {"v": self._random.randint(2, 999), "waited": self._waited, "how": "unknown"}
+        item |= {
+            "v": self._random.randint(PACKED + 1, 999),
+            "waited": self._waited,
+            "how": "unknown",
+        }
         return json.dumps(item).encode()
 
     def _true(self) -> dict[str, Any]:

@@ -1,12 +1,9 @@
-"""Who gets in: every route with every kind of credential by every method. The table of routes is
-the management API's own, so that a new route joins by itself."""
+"""Who gets in at a worker's socket: every route with every kind of credential by every method."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,32 +11,27 @@ import aiohttp
 import pytest
 import yarl
 
-from durable.management import LinkSigner
 from durable.management.links import LINK_OPERATIONS
-from durable.management.routes import Route
 from durable.management.table import ROUTES
 from durable.worker.access import KeyAccess, Keys
 from durable.worker.http import bind
 from durable.worker.worker import DEFAULT_HOST
+from tests.attack.credentials import (
+    FIELDS,
+    FUNCTION_KEY,
+    INSTANCE,
+    METHODS,
+    NO_KEYS,
+    patterns,
+    token_of,
+    tokens,
+)
 from tests.attack.requests import path_of
 from tests.attack.serving import listening
 from tests.management.conftest import BASE, KEY, World
 
 BASES = ("api/durabletask", "runtime/webhooks/durabletask")
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "PROPFIND")
-KEYS = Keys("the-function-key", "the-master-key")
-INSTANCE = "waits"
-FIELDS = {
-    "status": "statusQueryGetUri",
-    "event": "sendEventPostUri",
-    "terminate": "terminatePostUri",
-    "purge": "purgeHistoryDeleteUri",
-    "rewind": "rewindPostUri",
-    "restart": "restartPostUri",
-    "suspend": "suspendPostUri",
-    "resume": "resumePostUri",
-}
-
+KEYS = Keys(FUNCTION_KEY, "the-master-key")
 Fetch = Callable[..., Awaitable[tuple[int, str]]]
 
 
@@ -71,62 +63,13 @@ async def world() -> World:
     return made
 
 
-def patterns() -> Iterator[tuple[str, dict[str, Route]]]:
-    """Each pattern with its routes by method."""
-    for pattern in dict.fromkeys(route.pattern for route in ROUTES):
-        yield pattern, {route.method: route for route in ROUTES if route.pattern == pattern}
-
-
-@dataclass(frozen=True)
-class Token:
-    """A link's token: what it permits, if anything."""
-
-    text: str
-    operation: str | None = None
-    instance: str = INSTANCE
-
-
-def token_of(links: LinkSigner, instance_id: str, operation: str) -> str:
-    return links.payload(instance_id)[FIELDS[operation]].split("/links/")[1].split("/")[0]
-
-
-def tokens(world: World) -> Iterator[Token]:
-    """Good ones for each operation, and others that permit nothing."""
-    for operation in sorted(LINK_OPERATIONS):
-        text = token_of(world.links, INSTANCE, operation)
-        yield Token(text, operation)
-        yield Token(token_of(world.links, "another", operation), operation, "another")
-        ago = LinkSigner(
-            KEY,
-            BASE,
-            lifetime=timedelta(seconds=1),
-            now=lambda: world.clock.now() - timedelta(days=1),
-        )
-        yield Token(token_of(ago, INSTANCE, operation))
-        foreign = LinkSigner(b"x" * 32, BASE, now=world.clock.now)
-        yield Token(token_of(foreign, INSTANCE, operation))
-        expires, _, signature = text.partition(".")
-        yield Token(f"{expires}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}")
-        yield Token(f"{int(expires, 16) + 1:x}.{signature}")
-
-
 @pytest.mark.parametrize("base", BASES)
 async def test_by_key(world: World, base: str) -> None:
     async with serving(world) as fetch:
         for pattern, routes in patterns():
             path = f"{base}/{path_of(next(iter(routes.values())), id=INSTANCE)}"
             for method in METHODS:
-                for headers, query in (
-                    ({}, ""),
-                    ({}, "?code="),
-                    ({}, "?code=wrong"),
-                    ({"x-functions-key": ""}, ""),
-                    ({"x-functions-key": "wrong"}, ""),
-                    ({"x-functions-key": KEYS.function.upper()}, ""),
-                    ({"Authorization": f"Bearer {KEYS.function}"}, ""),
-                    ({"Host": "localhost", "X-Forwarded-For": "127.0.0.1"}, ""),
-                    ({"Cookie": f"code={KEYS.function}"}, ""),
-                ):
+                for headers, query in NO_KEYS:
                     status, said = await fetch(method, path + query, headers)
                     assert (status, said) == (401, ""), (method, pattern, headers, query)
                 for headers, query in (
@@ -145,17 +88,12 @@ async def test_by_link(world: World) -> None:
     async with serving(world) as fetch:
         for number, (pattern, routes) in enumerate(patterns()):
             path = path_of(next(iter(routes.values())), id=INSTANCE)
-            for token in tokens(world):
+            for token in tokens(KEY, BASE, world.clock.now):
                 base = BASES[number % 2]
                 for method in METHODS:
                     route = routes.get(method)
                     status, said = await fetch(method, f"{base}/links/{token.text}/{path}")
-                    may = (
-                        route is not None
-                        and token.operation == route.operation
-                        and token.instance == INSTANCE
-                        and "{id}" in pattern
-                    )
+                    may = route is not None and token.permits(route)
                     assert (status != 401) is may, (method, pattern, token, status, said)
                     assert status != 500
                     if may:

@@ -17,7 +17,17 @@ from durable.engine.context import DurableOrchestrationContext as Context
 from durable.engine.entities import EntityContext
 from durable.errors import DeadLetterNotFoundError, InvalidRequestError
 from durable.hub.keys import head_key
-from durable.hub.messages import LIMIT, BadMessage, Doorbell, NewerMessage, WorkItem, decode_message
+from durable.hub.messages import (
+    LIMIT,
+    PACKED,
+    BadMessage,
+    Doorbell,
+    Doorbells,
+    NewerMessage,
+    WorkBatch,
+    WorkItem,
+    decode_message,
+)
 from durable.model.entities import EntityId
 from durable.model.failure import PROCESS_DIED
 from durable.model.instance import OrchestrationRuntimeStatus as Status
@@ -75,6 +85,12 @@ def programs(hub: MemoryHub) -> None:
     async def quick(context: Context) -> Any:
         return await context.call_activity("add_queued", 5)
 
+    @hub.orchestrator
+    async def fans(context: Context) -> Any:
+        return sum(
+            await context.when_all([context.call_activity("add_queued", n) for n in range(9)])
+        )
+
     @hub.entity
     def counter(context: EntityContext) -> int:
         value: int = context.get_state(int, 0) + context.get_input(int)
@@ -127,11 +143,12 @@ async def begun(hub: MemoryHub) -> None:
     await hub.outside.start_new("sleeping", "sleeps")
     await hub.outside.start_new("counting", "counts")
     await hub.outside.start_new("quick", "ended")
+    await hub.client.start_many("fans", [None] * 3, instance_ids=["fans", "fans too", "fans all"])
     await hub.run(90)
 
 
 async def test_each_message_ends_somewhere_and_no_instance_minds() -> None:
-    hub = MemoryHub(RuntimeOptions(always_queue=True))
+    hub = MemoryHub(RuntimeOptions(always_queue=True, spread=3))
     rnd = random.Random(SEED)
     hub.use(hub.storage, lambda size: rnd.randbytes(size).hex())
     programs(hub)
@@ -141,6 +158,8 @@ async def test_each_message_ends_somewhere_and_no_instance_minds() -> None:
         runtime.messages = watched = Watched(runtime.messages)  # type: ignore[assignment]
         await begun(hub)
         ids = (*OPEN, "ended", str(COUNTER), "nobody")
+        kinds = {json.loads(body)["kind"] for body in sent.bodies}
+        assert kinds == {"ring", "rings", "work", "batch"}
         attacker = Attacker(SEED, sent.bodies, ids, waited=MOST_WAITS - 1)
         queues = (hub.hub.names.control_queues[0], hub.hub.names.work_queue("add_queued"))
         injected: list[tuple[str, bytes]] = []
@@ -181,9 +200,16 @@ async def _ends(hub: MemoryHub, injected: list[tuple[str, bytes]]) -> Counter[st
                 ends["left to a newer version"] += 1
             continue
         work = queue != hub.hub.names.control_queues[0]
-        assert isinstance(message, WorkItem if work else Doorbell)
-        known = await hub.hub.instances.head(message.instance_id) is not None
-        ends["applied" if known and not work else "stale"] += 1
+        rung: tuple[str, ...] = ()
+        if work:
+            assert isinstance(message, WorkItem | WorkBatch)
+        elif isinstance(message, Doorbells):
+            rung = message.instances
+        else:
+            assert isinstance(message, Doorbell)
+            rung = (message.instance_id,)
+        known = [await hub.hub.instances.head(each) is not None for each in rung]
+        ends["applied" if any(known) else "stale"] += 1
     assert not +buried
     assert not -buried
     return ends
@@ -214,12 +240,12 @@ async def test_a_message_for_a_newer_version_waits_for_a_week() -> None:
     adder(hub)
     async with hub:
         [control] = hub.hub.names.control_queues
-        late = {"v": 2, "kind": "ring", "instance": "j", "waited": MOST_WAITS}
+        late = {"v": PACKED + 1, "kind": "ring", "instance": "j", "waited": MOST_WAITS}
         await hub.queues.send(control, json.dumps(late).encode())
         await hub.queues.send(control, json.dumps({**late, "waited": MOST_WAITS - 2}).encode())
         await hub.run(1)
         [letter] = await hub.hub.dead_letters()
-        assert letter.reason == "no newer worker took it: format 2; this version reads 1"
+        assert letter.reason == "no newer worker took it: format 3; this version reads up to 2"
         await hub.run(70)
         assert len(await hub.hub.dead_letters()) == 1
         await hub.run(70)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+import pytest
 
 from tests.attack.scanning import text_of
 from tests.azurite import KEY, Azurite
@@ -32,15 +33,25 @@ import azure.identity.aio
 from azure.storage.queue.aio import QueueClient
 
 import durable as df
+from durable.storage.azure.lean.connection import HttpConnection
 
-send_message = QueueClient.send_message
+send_message, exchange = QueueClient.send_message, HttpConnection.exchange
 
-async def noted(self, content, **options):
+def note(line):
     with open("sent", "a") as file:
-        file.write(content + "\\n")
+        file.write(line + "\\n")
+
+async def by_sdk(self, content, **options):
+    note("sdk " + content)
     return await send_message(self, content, **options)
 
-QueueClient.send_message = noted
+async def by_hand(self, request):
+    content = request.partition(b"<MessageText>")[2].partition(b"</MessageText>")[0]
+    if content:
+        note("lean " + content.decode())
+    return await exchange(self, request)
+
+QueueClient.send_message, HttpConnection.exchange = by_sdk, by_hand
 
 # libraries too: an app may ask for that
 for name in ("azure", "aiohttp", "asyncio", "msal", "durable.storage.requests"):
@@ -77,8 +88,9 @@ async def broken(context: df.DurableOrchestrationContext) -> object:
 """
 
 
+@pytest.mark.parametrize("client", ["lean", "sdk"])
 async def test_canaries_in_a_worker_that_says_all_it_can(
-    tmp_path: Path, azurite: Azurite, service: Service
+    tmp_path: Path, azurite: Azurite, service: Service, client: str
 ) -> None:
     service.on("/", text="here")
     http = {"allowedPrivateTargets": ["127.0.0.1"]}
@@ -88,6 +100,7 @@ async def test_canaries_in_a_worker_that_says_all_it_can(
         "AzureWebJobsStorage": azurite.connection_string,
         "DURABLE_FUNCTION_KEY": FUNCTION_KEY,
         "DURABLE_MASTER_KEY": MASTER_KEY,
+        "DURABLE_STORAGE_CLIENT": client,
     }
     with worker(tmp_path, "--auth", "--log-level", "debug", **settings) as process:
         address = await asyncio.to_thread(lambda: process.address)
@@ -104,7 +117,7 @@ async def test_canaries_in_a_worker_that_says_all_it_can(
     secret = [KEY, FUNCTION_KEY, MASTER_KEY, TOKEN, *tokens]
     secret += [quote(KEY, safe=""), base64.b64encode(KEY.encode()).decode()[:40]]
     secret += [token.partition(".")[2] for token in tokens]
-    sent = _sent(tmp_path)
+    sent = _sent(tmp_path, client)
     for name, text in (("rows", kept), ("messages", sent)):
         assert [each for each in secret if each in text] == [], name
     # what is looked for can be found: the payload is in rows and messages, and never in logs
@@ -119,6 +132,8 @@ def _check_log(log: str) -> None:
     """It has what happened, and no signature of a request to storage."""
     assert "completed job one" in log
     assert "failed broken two" in log
+    # each request to storage is in it, by either client
+    assert len(re.findall(r"Request URL.*/messages", log)) > 5
     assert "SharedKey " not in log
     assert "SharedKeyLite " not in log
     assert not re.search(r"[?&](sig|code)=(?!REDACTED)\w", log)
@@ -151,10 +166,11 @@ async def _use(address: str, value: str) -> dict[str, Any]:
     return links
 
 
-def _sent(folder: Path) -> str:
-    """The bodies of all messages that the worker sent."""
-    lines = (folder / "sent").read_text().split()
-    return "\n".join(base64.b64decode(line).decode() for line in lines)
+def _sent(folder: Path, client: str) -> str:
+    """The bodies of all messages that the worker sent, each by that storage client."""
+    lines = [line.split() for line in (folder / "sent").read_text().splitlines()]
+    assert {by for by, _ in lines} == {client}
+    return "\n".join(base64.b64decode(body).decode() for _, body in lines)
 
 
 def _kept(state: HubState) -> str:

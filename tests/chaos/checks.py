@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from durable.hub.rows import Head
@@ -14,7 +16,7 @@ from durable.model.events import (
     EntityLockRequested,
     EntityOperationCalled,
     EntityOperationCompleted,
-    EntityReplied,
+    EntityUnlockSent,
     ExecutionCompleted,
     ExecutionStarted,
     SubOrchestrationInstanceCompleted,
@@ -174,19 +176,33 @@ def _sums(stored: Stored, jobs: Sequence[Job]) -> Iterator[str]:
 
 
 def _locks(stored: Stored) -> Iterator[str]:
-    """No lock was granted before the one that stood was released."""
+    """Nobody had a lock while another had it: by the histories of those who asked."""
+    sections: dict[str, list[tuple[float, float, str]]] = {}
     for instance_id, turns in stored.turns.items():
-        if not is_entity(instance_id):
-            continue
-        released: set[str] = set()
-        holder = ""
-        for turn in (each.stored.turn for each in turns):
-            released |= {message for message, _ in turn.seen}
-            for event in turn.events:
-                if isinstance(event, EntityReplied) and event.granted:
-                    if holder and f"{holder}.release" not in released:
-                        yield f"{instance_id} was granted to two at once: {holder}, {event.caller}"
-                    holder = f"{event.caller.execution_id}.{event.caller.task_id}"
+        for entity_id, began, ended in _sections(turns):
+            sections.setdefault(entity_id, []).append((began, ended, instance_id))
+    for entity_id, held in sections.items():
+        for (_, ended, first), (began, _, second) in pairwise(sorted(held)):
+            if began < ended:
+                yield f"{entity_id} was granted to two at once: {first}, {second}"
+
+
+def _sections(turns: Sequence[StoredAt]) -> Iterator[tuple[str, float, float]]:
+    """Each lock that an orchestration had, from when to when."""
+    asked: dict[int, str] = {}
+    granted: dict[int, float] = {}
+    for at, event in ((each.at, event) for each in turns for event in each.stored.turn.events):
+        match event:
+            case EntityLockRequested():
+                asked[event.task_id] = event.entity_id
+            case EntityLockGranted():
+                granted[event.task_id] = at
+            case EntityUnlockSent() if event.task_id in granted:
+                yield event.entity_id, granted.pop(event.task_id), at
+            case ExecutionCompleted():
+                yield from ((asked[task_id], began, at) for task_id, began in granted.items())
+                return
+    yield from ((asked[task_id], began, math.inf) for task_id, began in granted.items())
 
 
 def _left(stored: Stored) -> Iterator[str]:

@@ -13,7 +13,9 @@ import pytest
 from durable.hub.rows import Head, Holding, StoredTurn
 from durable.model.entities import Lock
 from durable.model.events import (
-    EntityReplied,
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityUnlockSent,
     Event,
     ExecutionCompleted,
     ExecutionStarted,
@@ -23,7 +25,7 @@ from durable.model.events import (
 )
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.model.instance import Parent
-from tests.chaos.checks import broken
+from tests.chaos.checks import _locks, broken
 from tests.chaos.cluster import Fault
 from tests.chaos.plan import KINDS, Job, plan
 from tests.chaos.recovery import percentile, recoveries
@@ -33,6 +35,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = Job("order-1", "order", {"work": 0.0, "wait": 0})
 SUM = "@counter@orders"
 HELD = Holding(1, ("m", 0), NOW, True)
+END = ExecutionCompleted()
 OWNER = Lock(Parent("order-1", "i", "e", 3), NOW)
 
 
@@ -60,12 +63,10 @@ def kept() -> Stored:
     )
 
 
-def granted(sequence: int, execution_id: str, *released: str) -> StoredAt:
-    """A turn of an entity that gave its lock away."""
-    reply = EntityReplied(-1, Parent("order-1", "i", execution_id, 3), granted=True)
-    found = turn(sequence, 20.0, reply)
-    seen = tuple((message, NOW) for message in released)
-    return replace(found, stored=replace(found.stored, turn=replace(found.stored.turn, seen=seen)))
+def locking(began: float, *then: tuple[float, Event]) -> list[StoredAt]:
+    """The turns of an orchestration that got a lock."""
+    events = [(began - 1, EntityLockRequested(0, SUM)), (began, EntityLockGranted(0)), *then]
+    return [turn(sequence, at, event) for sequence, (at, event) in enumerate(events)]
 
 
 def row(
@@ -109,7 +110,9 @@ BREAKS: dict[str, tuple[Callable[[Stored], object], str]] = {
     "a count is off": (change(SUM, input="2"), f"{SUM} is 2 instead of 1"),
     "a lock is left": (change(SUM, lock=OWNER), f"{SUM} is locked"),
     "a lock was granted twice": (
-        lambda it: it.turns.update({SUM: [granted(0, "e"), granted(1, "f")]}),
+        lambda it: it.turns.update(
+            a=locking(20.0, (23.0, EntityUnlockSent(0, SUM))), b=locking(22.0)
+        ),
         f"{SUM} was granted to two",
     ),
     "an outbox is left": (change("order-1", holdings=(HELD,)), "left to do: order-1"),
@@ -126,7 +129,9 @@ def test_nothing_is_said_of_promises_that_were_kept() -> None:
     stored = kept()
     # the row of a start that was sent again
     stored.listed.append(row("order-1", "another", Status.PENDING, settled=False))
-    stored.turns[SUM] = [granted(0, "e"), granted(1, "f", "e.3.release")]
+    # locks one after the other, one of them given back by the end
+    both = locking(20.0, (21.0, EntityUnlockSent(0, SUM))), locking(22.0, (23.0, END))
+    assert list(_locks(Stored(turns={"a": both[0], "b": both[1], "c": locking(24.0)}))) == []
     assert broken(stored, [JOB]) == []
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from durable.errors import AmbiguousAnswer, MessageGone, RowExists, StorageError, Throttled
 from durable.ports import Delete, Insert, Merge, Replace, Storage
-from durable.storage.azure.account import open_storage
+from durable.storage.azure.account import StorageClient, open_storage
 from durable.storage.azure.connection import Connection
 from tests.azurite import Azurite
 from tests.chaos.lies import AMBIGUOUS, Liar, Lie, queue_call, table_call
@@ -37,11 +37,17 @@ def script() -> Script:
     return Script()
 
 
+@pytest.fixture(params=get_args(StorageClient))
+def client(request: pytest.FixtureRequest) -> StorageClient:
+    chosen: StorageClient = request.param
+    return chosen
+
+
 @pytest.fixture
-async def lying(azurite: Azurite, script: Script) -> AsyncIterator[Storage]:
+async def lying(azurite: Azurite, script: Script, client: StorageClient) -> AsyncIterator[Storage]:
     async with LyingAccount(azurite.queue_port, azurite.table_port, script) as account:
         connection = Connection.from_string(account.connection_string)
-        async with await open_storage(connection) as opened:
+        async with await open_storage(connection, client=client) as opened:
             yield opened.storage
 
 
@@ -163,13 +169,15 @@ async def test_a_seed_repeats_its_lies_and_spares_no_kind() -> None:
     assert all(liar.decide("rare") in AMBIGUOUS for _ in range(10))
 
 
-async def test_calls_end_well_through_a_proxy_that_lies_at_random(azurite: Azurite) -> None:
+async def test_calls_end_well_through_a_proxy_that_lies_at_random(
+    azurite: Azurite, client: StorageClient
+) -> None:
     """Whoever repeats until told what he wants to hear finds his row once, and it is his."""
     liar = Liar(5, 0.3)
     name = f"Proxy{secrets.token_hex(6)}"
     async with LyingAccount(azurite.queue_port, azurite.table_port, liar) as account:
         connection = Connection.from_string(account.connection_string)
-        async with await open_storage(connection) as opened:
+        async with await open_storage(connection, client=client) as opened:
             tables = opened.storage.tables
             await tables.create_table(name)
             for number in range(60):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -21,35 +20,9 @@ from durable.compat.task_hub_client import AsyncTaskHubGrpcClient
 from durable.compat.v2.history_export import writer_face
 from durable.exporting.formats import content_of
 from durable.model.instance import InstanceStatus
+from tests.compat.exporting import BEGIN, END, Shelf, while_it_writes
 from tests.compat.running import aliased, hub_of
 from tests.compat.test_sync_client import in_a_thread
-
-BEGIN, END = datetime(2025, 12, 31, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC)
-
-
-class Shelf:
-    """A writer with their arguments."""
-
-    def __init__(self) -> None:
-        self.calls: list[dict[str, Any]] = []
-        self.broken = ""
-
-    def write(
-        self,
-        *,
-        instance_id: str,
-        container: str,
-        blob_name: str,
-        payload: bytes,
-        content_type: str,
-        content_encoding: str | None,
-        metadata: Any = None,
-    ) -> None:
-        if instance_id == self.broken:
-            raise OSError("full")
-        self.calls.append(
-            {"id": instance_id, "container": container, "blob": blob_name, "metadata": metadata}
-        )
 
 
 def functions(writer: Any) -> df.DFApp:
@@ -109,11 +82,8 @@ async def test_a_batch_through_the_blocking_client() -> None:
                 exports.wait_for_job("j", timeout=1)
 
         await in_a_thread(hub, work)
-        assert sorted(call["id"] for call in shelf.calls) == ["a", "b"]
-        for call in shelf.calls:
-            assert call["container"] == "exports"
-            assert call["blob"].startswith("june/")
-            assert call["metadata"] == {"instance_id": call["id"]}
+        assert sorted(shelf.instances) == ["a", "b"]
+        assert all(name.startswith("exports/june/") for name in shelf.files)
 
 
 async def test_failures_and_a_second_job_of_an_id() -> None:
@@ -137,12 +107,7 @@ async def test_failures_and_a_second_job_of_an_id() -> None:
         destination = ExportDestination("c")
         batch = ExportJobCreationOptions(ExportMode.BATCH, BEGIN, destination, END)
         await exports.create_job(batch, job_id="j")
-        waiting = asyncio.ensure_future(exports.wait_for_job("j", timeout=36000))
-        while not waiting.done():
-            # the writer is called in a thread
-            await hub.run(0.1)
-            await asyncio.sleep(0)
-        done = waiting.result()
+        done = await while_it_writes(hub, exports.wait_for_job("j", timeout=36000))
         assert (done.status, done.failed_instances) == (ExportJobStatus.FAILED, 1)
         assert "b: OSError: full" in done.last_error
         tail = ExportJobCreationOptions(ExportMode.CONTINUOUS, END + timedelta(1), destination)

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Generator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from durable.codec import decode
 from durable.compat import apps
 from durable.compat.sync_client import SyncDurableFunctionsClient
 from durable.compat.task_hub_client import AsyncTaskHubGrpcClient
+from tests.compat.exporting import BEGIN, END, Shelf, while_it_writes
 from tests.compat.running import aliased, hub_of
 from tests.compat.test_sync_client import in_a_thread
 
@@ -23,30 +24,6 @@ with aliased():
     from durabletask.extensions import history_export as export  # type: ignore[import-not-found]
 
 Code = Generator[Any, Any, Any]
-BEGIN, END = datetime(2025, 12, 31, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC)
-
-
-class Folder:
-    """A writer as durabletask's users write it."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.kinds: set[tuple[str, str | None]] = set()
-
-    def write(
-        self,
-        *,
-        instance_id: str,
-        container: str,
-        blob_name: str,
-        payload: bytes,
-        content_type: str,
-        content_encoding: str | None,
-        metadata: Any = None,
-    ) -> None:
-        assert metadata == {"instance_id": instance_id}
-        self.files[f"{container}/{blob_name}"] = payload
-        self.kinds.add((content_type, content_encoding))
 
 
 def functions(writer: Any) -> apps.DFApp:
@@ -78,7 +55,7 @@ def options(kind: Any, prefix: str | None = None) -> Any:
 
 
 async def test_a_document_for_each_instance() -> None:
-    writer = Folder()
+    writer = Shelf()
     assert isinstance(writer, export.HistoryWriter)
     async with hub_of(functions(writer)) as hub:
         bind_client(hub.registry, hub.client)
@@ -137,7 +114,7 @@ async def test_a_document_for_each_instance() -> None:
 
 
 async def test_lines_for_each_instance_and_the_async_client_of_a_job() -> None:
-    writer = Folder()
+    writer = Shelf()
     async with hub_of(functions(writer)) as hub:
         bind_client(hub.registry, hub.client)
         await hub.client.start_new("order", "tea", "tea")
@@ -146,12 +123,8 @@ async def test_lines_for_each_instance_and_the_async_client_of_a_job() -> None:
         await client.create_job(options(export.ExportFormatKind.JSONL_GZIP), job_id="j")
         job = client.get_job_client("j")
         assert isinstance(job, export.AsyncExportHistoryJobClient)
-        waiting = asyncio.ensure_future(job.wait(timeout=36000))
-        while not waiting.done():
-            # the writer is called in a thread
-            await hub.run(0.1)
-            await asyncio.sleep(0)
-        assert waiting.result().exported_instances == 1
+        done = await while_it_writes(hub, job.wait(timeout=36000))
+        assert done.exported_instances == 1
         found = await job.describe()
         assert found is not None
         assert found.status is export.ExportJobStatus.COMPLETED
@@ -169,7 +142,7 @@ async def test_lines_for_each_instance_and_the_async_client_of_a_job() -> None:
 
 
 async def test_a_continuous_job_goes_on_with_what_ends_later() -> None:
-    writer = Folder()
+    writer = Shelf()
     async with hub_of(functions(writer)) as hub:
         bind_client(hub.registry, hub.client)
         client = export.AsyncExportHistoryClient(AsyncTaskHubGrpcClient(hub.client), writer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
+import re
 from base64 import b64decode, b64encode
 from datetime import datetime
 from pathlib import Path
@@ -23,12 +24,6 @@ ROOT = str(Path(__file__).resolve().parents[2]) + "/"
 
 async def dump(hub: MemoryHub) -> dict[str, Any]:
     """Tables, queues and time as they are now."""
-    names = hub.hub.names
-    tables = {}
-    for table in names.tables:
-        page = await hub.tables.query(table, [])
-        assert page.next is None, "too many rows for a golden history"
-        tables[table] = [_row(row) for row in page.rows]
     queues = {}
     for name, queue in hub.queues._queues.items():
         visible = {receipt: moment for moment, _, _, receipt in queue.schedule}
@@ -38,11 +33,22 @@ async def dump(hub: MemoryHub) -> dict[str, Any]:
                 "inserted": stored.inserted_at.isoformat(),
                 "visible": visible[stored.pop_receipt].isoformat(),
                 "deliveries": stored.dequeue_count,
-                "body": _plain(stored.body.decode()),
+                "body": plain(stored.body.decode()),
             }
             for message_id, stored in queue.messages.items()
         ]
-    return {"now": hub.clock.now().isoformat(), "tables": tables, "queues": queues}
+    now = hub.clock.now().isoformat()
+    return {"now": now, "tables": await dump_tables(hub), "queues": queues}
+
+
+async def dump_tables(hub: MemoryHub) -> dict[str, Any]:
+    """All rows, with the service's times."""
+    tables = {}
+    for table in hub.hub.names.tables:
+        page = await hub.tables.query(table, [])
+        assert page.next is None, "too many rows for a golden history"
+        tables[table] = [_row(row) for row in page.rows]
+    return tables
 
 
 async def restore(stored: dict[str, Any]) -> MemoryHub:
@@ -72,7 +78,9 @@ async def restore(stored: dict[str, Any]) -> MemoryHub:
 
 def _put(queues: Any, name: str, message: dict[str, Any]) -> None:
     """What no port can do: a message under the id that rows know it by."""
-    number = int(message["id"].rpartition("-")[2])
+    # Azurite's ids are no numbers
+    found = re.fullmatch(r"message-(\d+)", message["id"])
+    number = int(found[1]) if found else 0
     queues._serial = itertools.count(max(number, next(queues._serial)) + 1)
     serial = next(queues._serial)
     queue, receipt = queues._queues[name], f"receipt-{serial:08}"
@@ -87,11 +95,12 @@ def _row(row: Row) -> dict[str, Any]:
         "partition": row.partition,
         "key": row.key,
         "written": row.timestamp.isoformat(),
-        "values": {name: _plain(value) for name, value in row.values.items()},
+        "values": {name: plain(value) for name, value in row.values.items()},
     }
 
 
-def _plain(value: Value) -> Any:
+def plain(value: Value) -> Any:
+    """A value as JSON that a reader can make sense of."""
     match value:
         case datetime():
             return {"time": value.isoformat()}

@@ -301,3 +301,15 @@ def _entities(app: df.DFApp) -> None:
         context.signal_entity(two, "deposit", 1, signal_time=later)
         context.signal_entity(two, "begin")
         return [left, there]
+
+    @app.entity_trigger(context_name="context")
+    async def speaker(context: EntityContext) -> Any:
+        context.set_state(context.get_state(int, 0) + 1)
+        return f"{context.get_state(int)} " * context.get_input(int)
+
+    @app.orchestration_trigger(context_name="context")
+    async def asks_at_length(context: Context) -> Any:
+        speaker, size = EntityId("speaker", "one"), context.get_input(int)
+        first = await context.call_entity(speaker, "say", size)
+        second = await context.call_entity(speaker, "say", size)
+        return [len(first), second[:4]]

@@ -1,14 +1,15 @@
 """How golden histories are brought about: steps, and the moments at which the hub is dumped.
 
 A recipe gives one file for each of its cuts, for each write of a worker that `writes` counts
-(the worker ends there, between two calls to storage), and for the end.
+(the worker ends there, between two calls to storage), for each write of a purging client that
+`purges` counts (so does that client), and for the end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.golden.steps import Step, cut, event, mend, on, run, signal, start, wait
+from tests.golden.steps import Step, cut, event, mend, on, purge, run, signal, start, wait
 
 DAY = 86_400.0
 
@@ -21,6 +22,7 @@ class Recipe:
     about: str
     steps: list[Step]
     writes: tuple[int, ...] = ()
+    purges: tuple[int, ...] = ()
 
 
 RECIPES = [
@@ -306,6 +308,27 @@ RECIPES = [
             wait("l"),
         ],
         writes=(5, 10),
+    ),
+    Recipe(
+        "purged",
+        "a purge whose client dies: marked, without its rows, without its listing, "
+        "without its head",
+        [
+            start("long_payloads", "l", 60_000),
+            run(5),
+            event("l", "text", "lorem ipsum ", times=3_000),
+            wait("l"),
+            run(10),
+            purge("l"),
+            run(60),
+        ],
+        purges=(2, 3, 4, 5),
+    ),
+    Recipe(
+        "long-answers",
+        "an entity whose answers lie in rows of their own, which go once they were given",
+        [start("asks_at_length", "a", 60_000), run(60)],
+        writes=(13, 14, 15, 21),
     ),
     Recipe(
         "face-of-1x",

@@ -1,15 +1,22 @@
 """Records golden histories: `python -m tests.golden.record NAME...`, by the names in `recipes`;
-`--missing` for all that no file is there of. What is there is never written again."""
+`--missing` for all that no file is there of, `--azurite` for the one of `tests.golden.azurite`.
+What is there is never written again."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 from copy import deepcopy
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from durable.client import DurableOrchestrationClient
+from durable.hub.hub import Hub
+from durable.ports import Storage
+from tests.azurite import Azurite
+from tests.golden import azurite
 from tests.golden.dumps import dump
 from tests.golden.manifest import HISTORIES, append, is_recorded
 from tests.golden.programs import registry_of
@@ -18,7 +25,7 @@ from tests.golden.replaying import seen
 from tests.golden.steps import Step, outcome, perform
 from tests.golden.text import pretty
 from tests.golden.world import World
-from tests.memory_hub import MemoryHub
+from tests.memory_hub import MemoryHub, Mortal, Process
 
 _WRITES = ("transact", "send", "delete")
 
@@ -46,12 +53,16 @@ class Recorder:
                 self._left = self._recipe.steps[number:]
                 if step["do"] == "cut":
                     await self._dump(step["name"])
+                elif step["do"] == "purge":
+                    self._left = self._recipe.steps[number + 1 :]
+                    await perform(hub, self._world, step, self._purger())
                 else:
                     await perform(hub, self._world, step)
             expected = await outcome(hub)
             self._left = []
             await self._dump("end")
         missed = [n for n in self._recipe.writes if f"write-{n:02}" not in self._dumps]
+        missed += [n for n in self._recipe.purges if f"purge-{n:02}" not in self._dumps]
         assert not missed, f"{self._recipe.name} has only {self._writes} writes"
         return {name: {**stored, "ends": expected} for name, stored in self._dumps.items()}
 
@@ -60,6 +71,23 @@ class Recorder:
             self._writes += 1
             if self._writes in self._recipe.writes:
                 await self._dump(f"write-{self._writes:02}")
+
+    def _purger(self) -> DurableOrchestrationClient:
+        """A client in a process of its own, each of whose writes is counted."""
+        process, writes = Process(self._hub.clock), itertools.count(1)
+
+        async def after(call: str, arguments: tuple[Any, ...]) -> None:
+            if call in _WRITES and (number := next(writes)) in self._recipe.purges:
+                await self._dump(f"purge-{number:02}")
+
+        process.after = after
+        storage = self._hub.storage
+        mortal = Storage(
+            tables=Mortal(storage.tables, process),
+            queues=Mortal(storage.queues, process),
+            clock=storage.clock,
+        )
+        return DurableOrchestrationClient(Hub(mortal, "Test", new_id=self._new_id))
 
     async def _dump(self, name: str) -> None:
         self._dumps[name] = {
@@ -101,7 +129,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="of a recipe")
     parser.add_argument("--missing", action="store_true", help="all that are not recorded yet")
+    parser.add_argument("--azurite", action="store_true", help="what is recorded on Azurite")
     chosen = parser.parse_args()
+    if chosen.azurite:
+        with Azurite() as running:
+            print(asyncio.run(azurite.record(running)))
+        return
     known = {recipe.name: recipe for recipe in RECIPES}
     names = chosen.names or [
         name for name in known if chosen.missing and not is_recorded(f"{name}.end.json", HISTORIES)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from durable.client import DurableOrchestrationClient
 from durable.model.entities import EntityId
 from tests.golden.world import World
 from tests.memory_hub import MemoryHub
@@ -37,6 +38,10 @@ def on(instance: str, do: str, **more: Any) -> Step:
     return {"do": do, "instance": instance, **more}
 
 
+def purge(instance: str) -> Step:
+    return {"do": "purge", "instance": instance}
+
+
 def signal(entity: str, operation: str, given: Any = None) -> Step:
     return {"do": "signal", "entity": entity, "operation": operation, "input": given}
 
@@ -51,9 +56,11 @@ def cut(name: str) -> Step:
     return {"do": "cut", "name": name}
 
 
-async def perform(hub: MemoryHub, world: World, step: Step) -> None:
+async def perform(
+    hub: MemoryHub, world: World, step: Step, client: DurableOrchestrationClient | None = None
+) -> None:
     """Do one step, as a client that runs nothing itself."""
-    client = hub.outside
+    client = client or hub.outside
     match step:
         case {"do": "start"}:
             later = step.get("in_seconds")
@@ -84,6 +91,8 @@ async def perform(hub: MemoryHub, world: World, step: Step) -> None:
             await client.rewind(step["instance"], "it is mended")
         case {"do": "terminate"}:
             await client.terminate(step["instance"], "no more", recurse=step["recurse"])
+        case {"do": "purge"}:
+            await client.purge_instance_history(step["instance"])
         case {"do": "mend"}:
             world.is_mended = True
         case _:

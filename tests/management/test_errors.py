@@ -19,6 +19,7 @@ from durable.errors import (
     StorageError,
     Throttled,
 )
+from durable.management.links import LINK_OPERATIONS
 from durable.management.open_api import open_api
 from durable.management.table import ROUTES
 
@@ -227,6 +228,9 @@ async def test_the_document_describes_the_routes_that_are_served(world: World) -
     purge = document["paths"]["/instances"]["delete"]["parameters"]
     assert [p["name"] for p in purge if p["required"]] == ["createdTimeFrom"]
     start = document["paths"]["/orchestrators/{name}/{id}"]["post"]
+    links = start["responses"]["202"]["links"]
+    assert links["terminate"]["parameters"] == {"id": "$response.body#/id"}
+    assert {link["operationId"] for link in links.values()} == LINK_OPERATIONS
     assert "application/json" in start["requestBody"]["content"]
     assert {"202", "400", "409", "413"} <= set(start["responses"])
 
