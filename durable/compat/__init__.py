@@ -4,9 +4,15 @@
 outside the package: for `import azure.durable_functions` see `durable.compat.activate`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from durable.compat.faces import activity_face, client_face, entity_face, orchestrator_face
-from durable.exporting import HistoryWriter
 from durable.functions import styles
+
+if TYPE_CHECKING:
+    from durable.exporting import HistoryWriter
 
 
 def register() -> None:

@@ -7,10 +7,12 @@ The first that answers wins; when none does, the function gets what native code 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from durable.exporting import HistoryWriter
 from durable.model.functions import Face, UserFunction
+
+if TYPE_CHECKING:
+    from durable.exporting import HistoryWriter
 
 A = TypeVar("A")
 

@@ -73,8 +73,9 @@ def _add_control(
         data_type=func.DataType.BINARY,
     )
     async def control(message: func.QueueMessage) -> None:
-        runtime = (await durable.host()).runtime
-        delivery = delivery_of(message)
+        host = await durable.host()
+        host.usage.note_trigger()
+        runtime, delivery = host.runtime, delivery_of(message)
         await runtime.messages.trigger_control(
             runtime.control_queues[number],
             delivery.body,
@@ -93,8 +94,9 @@ def _add_activity(
         "message", queue, settings.connection_name, data_type=func.DataType.BINARY
     )
     async def work(message: func.QueueMessage) -> None:
-        runtime = (await durable.host()).runtime
-        delivery = delivery_of(message)
+        host = await durable.host()
+        host.usage.note_trigger()
+        runtime, delivery = host.runtime, delivery_of(message)
         await runtime.messages.trigger_work(
             runtime.work_queues[activity],
             delivery.body,
@@ -107,7 +109,7 @@ def _add_sweeper(functions: func.FunctionApp, durable: DurableApp) -> None:
     @functions.function_name(SWEEPER)
     @functions.timer_trigger("timer", SWEEP_SCHEDULE, run_on_startup=False, use_monitor=False)
     async def sweeper(timer: func.TimerRequest) -> None:
-        await (await durable.host()).runtime.sweep()
+        await (await durable.host()).sweep()
 
 
 def _add_management(functions: func.FunctionApp, durable: DurableApp, settings: Settings) -> None:

@@ -12,8 +12,10 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+from typing import TYPE_CHECKING
 
-from aiohttp import AddrInfoType
+if TYPE_CHECKING:
+    from aiohttp import AddrInfoType
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

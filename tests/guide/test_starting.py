@@ -20,15 +20,22 @@ async def test_the_page(capsys: pytest.CaptureFixture[str]) -> None:
             assert result(await guide.wait(instance_id)) == f"tea for {instance_id}"
 
         # a finished one is left alone by "skip", and so is a running one
-        await guide.snippet('if_exists="skip"')
+        await guide.snippet('Order("milk"), if_exists')
         assert await item_of(guide, "order-1") == "tea"
         # the policy is not about completed ones, and replaces running ones
         with pytest.raises(df.InstanceExistsError):
             await guide.snippet("IdReusePolicy")
         await guide.start("process_order", {"item": "milk"}, "order-1")
-        await guide.snippet('if_exists="skip"')
+        await guide.snippet('Order("milk"), if_exists')
         await guide.snippet("IdReusePolicy")
         assert await item_of(guide, "order-1") == "coffee"
+
+        for _ in range(2):
+            await guide.snippet("start_many")
+            assert guide.page.names["started"] == [f"order-{number}" for number in range(100, 160)]
+        for instance_id in guide.page.names["started"]:
+            await guide.client.raise_event(instance_id, "paid")
+            assert result(await guide.wait(instance_id)) == f"tea for {instance_id}"
 
         begun = guide.clock.now()
         await guide.snippet("days=400")

@@ -21,7 +21,8 @@ from durable.model.http import (
     HttpAnswer,
     ManagedIdentityTokenSource,
 )
-from durable.outbound import HttpSender, with_durable_http
+from durable.outbound import with_durable_http
+from durable.outbound.sending import HttpSender
 from tests.memory_hub import MemoryHub
 from tests.outbound.service import settings
 

@@ -7,7 +7,7 @@ import pytest
 from durable.errors import HttpResponseRefusedError
 from durable.model.http import DurableHttpRequest
 from durable.model.origins import is_credential, same_origin
-from durable.outbound import HttpSender
+from durable.outbound.sending import HttpSender
 from tests.outbound.service import LOOPBACK, Service, get, settings
 
 SECRETS = {

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from durable.errors import HttpResponseRefusedError
 from durable.model.http import DurableHttpRequest, DurableHttpResponse
-from durable.outbound import HttpSender
+from durable.outbound.sending import HttpSender
 from tests.azurite import free_ports
 from tests.outbound.service import LOOPBACK, Names, Service, get, settings
 

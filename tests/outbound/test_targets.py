@@ -9,7 +9,8 @@ from aiohttp.resolver import ThreadedResolver
 
 from durable.errors import HttpTargetRefusedError, InvalidRequestError
 from durable.model.http import DurableHttpRequest
-from durable.outbound import HttpSender, Targets
+from durable.outbound import Targets
+from durable.outbound.sending import HttpSender
 from durable.outbound.targets import is_private
 from tests.outbound.service import Names, Service, get, serving, settings
 

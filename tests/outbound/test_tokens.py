@@ -8,7 +8,8 @@ import pytest
 
 from durable.errors import HttpTargetRefusedError
 from durable.model.http import DurableHttpRequest, ManagedIdentityTokenSource
-from durable.outbound import HttpSender, Tokens
+from durable.outbound import Tokens
+from durable.outbound.sending import HttpSender
 from tests.outbound.service import LOOPBACK, Names, Service, settings
 
 SOURCE = ManagedIdentityTokenSource("https://management.core.windows.net/")
