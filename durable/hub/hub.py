@@ -13,12 +13,13 @@ from typing import Any
 
 from durable.errors import (
     ConfigurationError,
+    ContainerMissing,
     HubInUseError,
     InvalidRequestError,
     RowExists,
     RowMissing,
 )
-from durable.hub.formats import FORMAT, check_format
+from durable.hub.formats import FORMAT, check_format, is_known
 from durable.hub.instances import Instances
 from durable.hub.keys import HubNames, encode
 from durable.hub.messages import LIMIT
@@ -63,6 +64,7 @@ class Hub:
         self.projection = Projection(storage, self.names, self.instances)
         self.timers = TimerIndex(storage, self.names)
         self._sent = itertools.count(1)
+        self._settings: dict[str, str] = {}
 
     def next_order(self) -> int:
         """Puts what this process sends into its order where the service's times are equal."""
@@ -74,7 +76,7 @@ class Hub:
         Idempotent. Raises HubInUseError when another app has claimed it.
         """
         tables, queues, names = self.storage.tables, self.storage.queues, self.names
-        await asyncio.gather(*(tables.create_table(table) for table in names.tables))
+        await asyncio.gather(self._learn(), *(tables.create_table(table) for table in names.tables))
         if app is not None:
             owner = await self.setting("app", lambda: app)
             if owner != app:
@@ -109,7 +111,9 @@ class Hub:
 
     async def setting(self, name: str, make: Callable[[], str] | None = None) -> str:
         """A value kept in the hub, made by `make()` and stored if there is none yet; "" when
-        there is none and no `make`."""
+        there is none and no `make`. It never changes."""
+        if name in self._settings:
+            return self._settings[name]
         tables, table = self.storage.tables, self.names.hub_table
         row = await tables.get(table, _META, name)
         if row is None and make is not None:
@@ -120,6 +124,17 @@ class Hub:
             return ""
         check_format(row)
         return str(row.values["value"])
+
+    async def _learn(self) -> None:
+        """Read all that are kept, in one request."""
+        self._settings = {}
+        with suppress(ContainerMissing):
+            page = await self.storage.tables.query(
+                self.names.hub_table, [Where("PartitionKey", "eq", _META)]
+            )
+            self._settings = {
+                row.key: str(row.values["value"]) for row in page.rows if is_known(row)
+            }
 
     async def secret(self, name: str) -> str:
         """A random key of 32 bytes, URL-safe, made on first use and then the same for all."""

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("durable.runtime")
 
-AHEAD = timedelta(seconds=20)
+AHEAD = timedelta(seconds=60)
+"""Enough for another worker to take over from a sweeper that died: see `sweep_lease`."""
 LATE = timedelta(seconds=5)
 LITTER = timedelta(minutes=15)
 """Longer than any start goes on trying."""
@@ -64,6 +65,8 @@ class Sweeper:
         self._unsettled: str | None = None
         self._others: str | None = None
         self._entities: str | None = None
+        self._rung: dict[tuple[str, str], datetime] = {}
+        """When the timer rows that come due soon, as they are, were rung for by this process."""
 
     async def sweep(self) -> None:
         """Each part once; a bounded number of rows each."""
@@ -73,9 +76,10 @@ class Sweeper:
         await self._retention.sweep()
 
     async def _timers(self) -> None:
-        """Ring for far timers that come due soon. Their rows stay until TimerFired is committed,
-        which the instance itself sees to."""
+        """Ring for far timers that come due soon, once: a backlog must not be fed with rings.
+        Their rows stay until TimerFired is committed, which the instance itself sees to."""
         storage, table = self._hub.storage, self._hub.names.index
+        before, self._rung = self._rung, {}
         for number in range(TIMER_SHARDS):
             partition = f"timer{number}"
             now = storage.clock.now()
@@ -91,31 +95,45 @@ class Sweeper:
                 )
                 for start in range(0, len(page.rows), AT_ONCE):
                     rows = page.rows[start : start + AT_ONCE]
-                    await asyncio.gather(*(self._timer(row, now) for row in rows))
+                    await asyncio.gather(
+                        *(self._timer(row, now, before.get((row.key, row.etag))) for row in rows)
+                    )
                 token = page.next
                 if token is None:
                     break
 
-    async def _timer(self, row: Row, now: datetime) -> None:
+    async def _timer(self, row: Row, now: datetime, rung: datetime | None) -> None:
+        """Ring unless that was done, and it is not long overdue since."""
         try:
-            await self._ring_for(row, now)
+            check_format(row)
+            values: Any = row.values
+            if rung is None or now - max(rung, values["due"]) >= QUIET:
+                rung = now if await self._ring_for(row, now) else None
+            if rung is not None:
+                self._rung[row.key, row.etag] = rung
         except (AmbiguousAnswer, Throttled, UnknownFormat) as error:
             logger.warning("timer %s: %s; the next sweep sees to it", row.key, error)
 
-    async def _ring_for(self, row: Row, now: datetime) -> None:
-        check_format(row)
+    async def _ring_for(self, row: Row, now: datetime) -> bool:
+        """Whether its instance waits for it; if not, the row goes once it is due."""
         values: Any = row.values
         due: datetime = values["due"]
         head = await self._hub.instances.head(values["instance"])
         if head is not None and is_awaited(head, values["eid"], values["task"], due):
-            delay = max(0.0, (due - now).total_seconds())
-            bell = Doorbell(head.instance_id, audit=True)
-            await self._runtime.dispatcher.doorbell(bell, delay)
-        elif due + LATE < now:
+            left = (due - now).total_seconds()
+            if left <= 0 and self._runtime.taking.lacks(head) is None:
+                # through the queue it might come to those who lack it, each time
+                await self._runtime.ringer.ring(head.instance_id, audit=True)
+            else:
+                bell = Doorbell(head.instance_id, audit=True)
+                await self._runtime.dispatcher.doorbell(bell, max(0.0, left))
+            return True
+        if due + LATE < now:
             with suppress(RowMissing, RowChanged):
                 await self._hub.storage.tables.transact(
                     self._hub.names.index, row.partition, [Delete(row.key, row.etag)]
                 )
+        return False
 
     async def _claims(self) -> None:
         """Send again what somebody ran and renewed no longer."""
@@ -185,13 +203,10 @@ class Sweeper:
             if overdue or (head.next_timer is None and (head.sequence == 0 or head.ready)):
                 await self._runtime.passing.show(head, lacking.needs)
             return
-        if head.waits_for:
-            await self._runtime.ring(head.instance_id, audit=True)
-            return
         if head.status == OrchestrationRuntimeStatus.STUCK and _died(head):
             # it ends processes: only a person's resume tries it again
             return
-        await self._runtime.dispatcher.doorbell(Doorbell(head.instance_id, audit=True))
+        await self._runtime.ringer.ring(head.instance_id, audit=True)
 
     async def _came_to_be(self, row: Listed) -> bool:
         """Whether an announced start has. Once it will not any more, its payloads go, and then

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 
 from durable.hub.rows import Head
@@ -47,6 +48,19 @@ class Taking:
     def default_version(self) -> str | None:
         """What orchestrations get that are started without a version."""
         return self._versioning.default_version
+
+    def digest(self) -> str:
+        """The same for workers that take the same, and for no others."""
+        names = [
+            sorted(each)
+            for each in (
+                self.registry.orchestrators,
+                self.registry.activities,
+                self.registry.entities,
+            )
+        ]
+        text = repr((names, self._filters, self._versioning))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def lacks(self, head: Head) -> Lacking | None:
         """Why an instance is left to another worker; None where this one takes it."""

@@ -53,6 +53,7 @@ class PumpedRuntime(Protocol):
     on_nudge: Callable[[str, float], None] | None
     on_look_away: Callable[[str, float], None] | None
 
+    def weight(self, queue: str) -> int: ...
     def turn_room(self) -> int: ...
     def activity_room(self) -> int: ...
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
@@ -69,13 +70,15 @@ class Room:
         self._clock = clock
         self._asked = 0
 
-    async def reserve(self, most: int) -> int:
-        """Between 1 and `most` places, or 0 when there were none for a moment."""
-        places = min(most, self._free() - self._asked)
-        if places <= 0:
+    async def reserve(self, most: int, weight: int) -> int:
+        """Places for 1 to `most` messages that need `weight` each, or 0 when there were none for
+        a moment. One that needs more than there are may come."""
+        free = self._free() - self._asked
+        if free <= 0:
             self._changed.clear()
             await wait(self._changed, self._clock, _ROOM_SECONDS)
             return 0
+        places = min(most, max(1, free // weight))
         self._asked += places
         return places
 
@@ -99,15 +102,18 @@ class Pump:
         handle: Handle,
         room: Room,
         spawn: Spawn,
+        weight: Callable[[str], int],
         *,
         idle: float,
     ) -> None:
+        """`weight` answers how many places a message of the queue needs, by all that is known."""
         self.queue = queue
         self.wake = Wake(storage.clock)
         self._storage = storage
         self._handle = handle
         self._room = room
         self._spawn = spawn
+        self._weight = weight
         self._backoff = Backoff(_FIRST_IDLE, idle)
         self._receiving = Trouble(_log, f"queue {queue}")
         self._handling = Trouble(_log, f"queue {queue}, handling its messages")
@@ -120,7 +126,7 @@ class Pump:
             if (away := self._away_until - self._storage.clock.monotonic()) > 0:
                 await wait(self._stopped, self._storage.clock, away)
                 continue
-            places = await self._room.reserve(_BATCH)
+            places = await self._room.reserve(_BATCH, self._weight(self.queue))
             if not places:
                 continue
             asked = self._storage.clock.monotonic()
@@ -139,7 +145,9 @@ class Pump:
             self._receiving.over()
             for message in messages:
                 self._begin(message, asked)
-            if messages or await self._is_woken():
+            if messages:
+                self._backoff.reset()
+            if len(messages) == places or await self._is_woken():
                 self._backoff.reset()
 
     def look_away(self, seconds: float) -> None:
@@ -193,6 +201,7 @@ class Pumps:
                 runtime.messages.handle_control,
                 turns,
                 runtime.spawn,
+                runtime.weight,
                 idle=CONTROL_IDLE,
             )
             for queue in runtime.control_queues
@@ -204,6 +213,7 @@ class Pumps:
                 runtime.messages.handle_work,
                 activities,
                 runtime.spawn,
+                runtime.weight,
                 idle=WORK_IDLE,
             )
             for queue in dict.fromkeys(runtime.work_queues.values())

@@ -117,7 +117,7 @@ class Worker:
             greeting=f"A durable worker of the app {settings.app_name}, hub {settings.hub}.\n",
             drain_seconds=self._drain_seconds,
         )
-        storage_of = await self._storages(host.hub.storage, stack)
+        storage_of = await self._storages(host.storage, stack)
         queues = [
             QueueTrigger(storage_of[each.connection], each, invoker, settings.queues)
             for each in inventory.queues
@@ -155,7 +155,7 @@ class Worker:
             )
             await asyncio.gather(
                 server.close(),
-                host.runtime.drain(self._drain_seconds),
+                host.drain(self._drain_seconds),
                 others.end(self._drain_seconds),
                 *(each.drain(self._drain_seconds) for each in queues),
             )
@@ -175,7 +175,11 @@ class Worker:
         for name in {each.connection for each in self._inventory.queues}:
             if name.casefold() not in opened:
                 connection = Connection.from_settings(settings.values, name)
-                opening = open_storage(connection, message_encoding=settings.message_encoding)
+                opening = open_storage(
+                    connection,
+                    message_encoding=settings.message_encoding,
+                    client=settings.storage_client,
+                )
                 storage = await stack.enter_async_context(await reached(opening, settings, name))
                 opened[name.casefold()] = storage.storage
         return {
@@ -187,7 +191,7 @@ class Worker:
         seconds = 0.0
         while not await wait(self._stopping, clock, seconds):
             try:
-                await host.runtime.sweep()
+                await host.sweep()
             except Exception as error:
                 seconds = max(trouble.met(error), SWEEP_SECONDS)
             else:
