@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from durable.client import DurableOrchestrationClient
@@ -15,18 +18,25 @@ from durable.management.links import LinkSigner
 from durable.model.failure import ExceptionPropertiesProvider
 from durable.model.filters import WorkItemFilters
 from durable.model.functions import Registry
+from durable.model.meter import Meter, upkeep
 from durable.model.versioning import VersioningOptions
-from durable.outbound import HttpSender, with_durable_http
+from durable.outbound import LateSender, with_durable_http
 from durable.ports import Storage
 from durable.purging import with_purge_jobs
 from durable.runtime.guards import ThreadKeeping
+from durable.runtime.metering import UsageReporter
 from durable.runtime.runtime import Runtime, RuntimeOptions
+from durable.runtime.sweep_lease import SweepLease
 from durable.settings import Settings, load_settings
 from durable.storage.azure import Connection, open_storage
-from durable.storage.azure.clock import ServiceClock
+from durable.storage.azure.clock import ServiceClock, keep_sharp
+from durable.storage.metering import metered
 
 LOCAL_BUDGET = 30.0
 """Seconds for which a run begun by an HTTP function under the Functions host takes work on."""
+
+LAST_WRITE = 5.0
+"""Seconds that the last figures may take at most: nobody waits for them."""
 
 
 class DurableHost:
@@ -39,6 +49,9 @@ class DurableHost:
         registry: Registry,
         runtime: Runtime,
         links: LinkSigner,
+        storage: Storage,
+        usage: UsageReporter,
+        sweeping: SweepLease | None,
         closers: list[Callable[[], Awaitable[None]]],
     ) -> None:
         self.settings = settings
@@ -46,9 +59,13 @@ class DurableHost:
         self.registry = registry
         self.runtime = runtime
         self.links = links
+        self.storage = storage
+        """The hub's account, where nothing is counted: for what is not the hub's."""
+        self.usage = usage
+        self._sweeping = sweeping
         self.client = DurableOrchestrationClient(
             hub,
-            ringer=runtime,
+            ringer=runtime.ringer,
             registry=registry,
             links=links,
             max_payload=settings.max_payload,
@@ -84,39 +101,85 @@ class DurableHost:
             options.filters.applied(registry)
         connection = Connection.from_settings(settings.values, settings.connection_name)
         clock = ServiceClock()
-        encoding = settings.message_encoding
-        opened = await open_storage(connection, message_encoding=encoding, clock=clock)
+        opening = partial(
+            open_storage,
+            connection,
+            message_encoding=settings.message_encoding,
+            clock=clock,
+            client=settings.storage_client,
+        )
+        opened = await opening()
         closers: list[Callable[[], Awaitable[None]]] = [opened.close]
         try:
-            sender = HttpSender(settings.http)
+            sender = LateSender(settings.http)
             closers.append(sender.close)
             registry = with_purge_jobs(with_durable_http(registry, sender))
-            hub = Hub(opened.storage, settings.hub, control_queues=settings.control_queues)
+            meter = Meter()
+            own = metered(opened.storage, meter)
+            hub = Hub(own, settings.hub, control_queues=settings.control_queues)
             await hub.create(app=settings.app_name, activities=tuple(registry.activities))
 
             async def another() -> tuple[Storage, Callable[[], Awaitable[None]]]:
-                storage = await open_storage(connection, message_encoding=encoding, clock=clock)
-                return storage.storage, storage.close
+                storage = await opening()
+                return metered(storage.storage, meter), storage.close
 
             keeping = ThreadKeeping(another)
             await keeping.start()
             closers.append(keeping.close)
             runtime = Runtime(hub, registry, keeping, options)
+            kind = "functions" if under_functions else "worker"
+            usage = UsageReporter(hub, meter, runtime.spawn, host=kind, node=platform.node())
+            runtime.on_turn = usage.note_turn
+            # there, a timer trigger sweeps, which runs in one process
+            sweeping = None if under_functions else SweepLease(hub, runtime.taking)
             links = LinkSigner(
                 (await hub.secret("links")).encode(),
                 f"{_base(settings, base_url)}{_prefix(settings)}",
                 lifetime=settings.link_lifetime,
                 now=hub.storage.clock.now,
             )
+
+            async def ask() -> None:
+                with upkeep():
+                    await own.tables.get(hub.names.hub_table, "-", "-")
+
+            asking = asyncio.create_task(keep_sharp(clock, ask))
+            closers.append(partial(_ended, asking))
         except BaseException:
             for close in reversed(closers):
                 await close()
             raise
-        return cls(settings, hub, registry, runtime, links, closers)
+        return cls(
+            settings, hub, registry, runtime, links, opened.storage, usage, sweeping, closers
+        )
+
+    async def sweep(self) -> None:
+        """See `Runtime.sweep`: one of several workers does it. Now and then the figures of this
+        process are written."""
+        lease = self._sweeping
+        if lease is None or await lease.acquire():
+            try:
+                await self.runtime.sweep()
+            except Exception:
+                if lease is not None:
+                    await lease.release()
+                raise
+        await self.usage.write_if_due()
+
+    async def drain(self, seconds: float) -> None:
+        """See `Runtime.drain`; then the last figures of this process are written."""
+        is_first = not self.runtime.is_draining
+        await self.runtime.drain(seconds)
+        if is_first:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WRITE):
+                    if self._sweeping is not None:
+                        await self._sweeping.release()
+                    await self.usage.write()
 
     async def close(self, *, drain: float = 0.0) -> None:
         """Stop taking work on, give what runs up to `drain` seconds, and disconnect."""
-        await self.runtime.drain(drain)
+        await self.drain(drain)
         for close in reversed(self._closers):
             await close()
         self._closers.clear()
@@ -184,6 +247,11 @@ class DurableApp:
         return await self.open(load_settings(folder), under_functions=True)
 
 
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
 def _options(settings: Settings, under_functions: bool) -> RuntimeOptions:
     timeout = settings.function_timeout
     return RuntimeOptions(
@@ -193,6 +261,11 @@ def _options(settings: Settings, under_functions: bool) -> RuntimeOptions:
         max_attempts=settings.max_attempts,
         max_payload=settings.max_payload,
         always_queue=settings.always_queue,
+        cache=settings.cached_instances,
+        checkpoint_steps=settings.checkpoint_steps,
+        packed=settings.calls_per_message,
+        direct=settings.direct_completion,
+        grouped=settings.group_arrivals,
         retention=settings.retention,
         local_budget=LOCAL_BUDGET if under_functions else None,
         invocation_budget=(

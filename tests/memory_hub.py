@@ -88,7 +88,7 @@ class MemoryHub:
             await self.add_runtime()
         if self.runtimes:
             self.client = DurableOrchestrationClient(
-                self.hub, ringer=self.runtimes[0], registry=self.registry
+                self.hub, ringer=self.runtimes[0].ringer, registry=self.registry
             )
         self.outside = DurableOrchestrationClient(self.hub)
         return self
@@ -252,7 +252,8 @@ class MemoryHub:
         if not room:
             return False
         asked = runtime.hub.storage.clock.monotonic()
-        messages = await self.queues.receive(queue, limit=min(32, room), lease=20)
+        limit = min(32, max(1, room // runtime.weight(queue)))
+        messages = await self.queues.receive(queue, limit=limit, lease=20)
         for message in messages:
             runtime.spawn(handle(queue, message, asked))
         return bool(messages)

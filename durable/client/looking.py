@@ -26,6 +26,11 @@ from durable.model.instance import (
 
 logger = logging.getLogger("durable.client")
 
+_SHORTEST, _LONGEST = 0.02, 1.0
+"""Seconds between two looks at an instance that is waited for."""
+_SURE = 10.0
+"""For so many seconds who runs it here is trusted to tell of its end."""
+
 
 class Looking(Access):
     """See the module."""
@@ -166,31 +171,47 @@ class Looking(Access):
     ) -> InstanceStatus:
         """Wait until the instance has ended. Raises TimeoutError after `timeout` (seconds or a
         timedelta), InstanceNotFoundError if there is no such instance."""
-        return await self._wait(instance_id, timeout, lambda head: head.is_terminal)
+        return await self._wait(instance_id, timeout, lambda head: head.is_terminal, end=True)
 
     async def _wait(
         self,
         instance_id: str,
         timeout: timedelta | float | None,
         is_so: Callable[[Head], bool],
+        *,
+        end: bool = False,
     ) -> InstanceStatus:
+        """`end` says that `is_so` when the instance has ended, and not before."""
         clock = self._hub.storage.clock
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        until = None if seconds is None else clock.monotonic() + seconds
-        pause = 0.02
+        began = looked = clock.monotonic()
+        pause, told = _SHORTEST, False
         while True:
-            head = await self._head(instance_id)
-            if head.status == PURGING:
-                raise InstanceNotFoundError(f"instance {instance_id!r} is being purged")
-            if is_so(head) and (status := await self.get_status(instance_id)) is not None:
-                return status
-            left = pause if until is None else min(pause, until - clock.monotonic())
-            if left <= 0:
-                raise TimeoutError(
-                    f"instance {instance_id!r} is still {head.runtime_status} after {seconds} s"
-                )
-            await self._ringer.wait(instance_id, left)
-            pause = min(pause * 1.5, 1.0)
+            now = clock.monotonic()
+            left = None if seconds is None else began + seconds - now
+            is_over = left is not None and left <= 0
+            sure = end and not told and now - looked < _SURE and self._ringer.will_tell(instance_id)
+            if is_over or not sure:
+                head = await self._head(instance_id)
+                looked = clock.monotonic()
+                if head.status == PURGING:
+                    raise InstanceNotFoundError(f"instance {instance_id!r} is being purged")
+                if is_so(head) and (status := await self._status_of(head)) is not None:
+                    return status
+                if is_over:
+                    raise TimeoutError(
+                        f"instance {instance_id!r} is still {head.runtime_status} after {seconds} s"
+                    )
+            wait = _LONGEST if sure else pause
+            told = await self._ringer.wait(instance_id, wait if left is None else min(wait, left))
+            pause = pause if sure else min(pause * 1.5, _LONGEST)
+
+    async def _status_of(self, head: Head) -> InstanceStatus | None:
+        """Of what was just read; read again where its payloads are gone."""
+        try:
+            return await self._status(head, show_input=True)
+        except PayloadGone:
+            return await self.get_status(head.instance_id)
 
 
 def _checked(top: int) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from durable.client.reusing import IdReusePolicy
-from durable.errors import InstanceExistsError, RowChanged, RowExists, RowMissing
+from durable.errors import InstanceExistsError, RowChanged, RowExists, RowMissing, StorageError
 from durable.hub.hub import Hub
 from durable.hub.keys import listing_key
 from durable.hub.payloads import Spill
@@ -49,33 +50,16 @@ async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
                 return await _meet(ringer, known, request)
             doomed = known.incarnation
             await _terminate(hub, ringer, known, incarnation)
-    spill = Spill(incarnation, hub.new_id(8))
-    now = hub.storage.clock.now()
-    later = request.start_at is not None and request.start_at > now
-    head = Head(
-        instance_id=instance_id,
-        name=request.name,
-        incarnation=incarnation,
-        execution_id=hub.new_id(16),
-        status=OrchestrationRuntimeStatus.PENDING,
-        created=now,
-        version=request.version,
-        input=spill.payload(request.text),
-        tags=request.tags,
-        trace=request.trace,
-        start_at=request.start_at,
-        next_timer=request.start_at if later else None,
-    )
-    # the row first: an instance that exists is always listed
-    await repeat(hub, lambda: hub.projection.announce(head))
+    head, spill = _first(hub, request, incarnation)
     over: Head | None = None
-    purges = 0
+    purges, announced = 0, False
     while True:
         try:
-            await repeat(hub, lambda: ringer.start(head, spill, over))  # noqa: B023
+            await repeat(hub, lambda: ringer.start(head, spill, over, announced=announced))  # noqa: B023
             return instance_id
         except (RowExists, RowChanged, RowMissing):
             existing = await repeat(hub, lambda: hub.instances.head(instance_id))
+        announced = True
         if existing is not None and existing.incarnation == incarnation:
             # an answer was lost: it had come to be
             await ringer.ring(instance_id)
@@ -103,6 +87,55 @@ async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
             if over is not None:
                 stale = (over.incarnation, listing_key(over.created, instance_id))
                 head = replace(head, stale=(*over.stale, stale))
+
+
+async def start_all(hub: Hub, ringer: Ringer, requests: Sequence[StartRequest]) -> None:
+    """Start several that are to begin now, in few calls. As safe to repeat as `start`; the first
+    error is raised when all others have been started."""
+    starts = [_first(hub, request, hub.new_id(8)) for request in requests]
+    heads = [head for head, _ in starts]
+    announced = await repeat(hub, lambda: hub.projection.announce_all(heads))
+    starts = [(head, spill) for head, (_, spill) in zip(announced, starts, strict=True)]
+    outcomes = await ringer.start_all(starts)
+    errors: list[Exception] = []
+    for request, (head, spill), outcome in zip(requests, starts, outcomes, strict=True):
+        if isinstance(outcome, Head):
+            continue
+        try:
+            existing = await repeat(hub, lambda: hub.instances.head(request.instance_id))  # noqa: B023
+            if existing is not None and existing.incarnation == head.incarnation:
+                # an answer was lost: it had come to be
+                await ringer.ring(request.instance_id)
+                continue
+            if existing is not None:
+                await _withdraw(hub, head, spill, existing)
+            await start(hub, ringer, request)
+        except (StorageError, InstanceExistsError) as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def _first(hub: Hub, request: StartRequest, incarnation: str) -> tuple[Head, Spill]:
+    """The head of a new instance, and its payload rows."""
+    spill = Spill(incarnation, hub.new_id(8))
+    now = hub.storage.clock.now()
+    later = request.start_at is not None and request.start_at > now
+    head = Head(
+        instance_id=request.instance_id,
+        name=request.name,
+        incarnation=incarnation,
+        execution_id=hub.new_id(16),
+        status=OrchestrationRuntimeStatus.PENDING,
+        created=now,
+        version=request.version,
+        input=spill.payload(request.text),
+        tags=request.tags,
+        trace=request.trace,
+        start_at=request.start_at,
+        next_timer=request.start_at if later else None,
+    )
+    return head, spill
 
 
 async def _meet(ringer: Ringer, existing: Head, request: StartRequest) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from durable.client.access import Access, utc
 from durable.client.reusing import IdReusePolicy, IfExists
-from durable.client.starting import StartRequest, start
+from durable.client.starting import StartRequest, start, start_all
 from durable.errors import InstanceFinishedError, InstanceNotFoundError, InvalidRequestError
 from durable.hub.rewind import rewind
 from durable.hub.ringing import repeat
@@ -26,6 +27,7 @@ from durable.model.functions import name_of
 from durable.model.instance import OrchestrationRuntimeStatus, check_instance_id
 from durable.model.tags import check_tags
 from durable.model.versioning import check_version
+from durable.storage.limits import EARLIEST_TIME
 
 
 class Steering(Access):
@@ -58,36 +60,99 @@ class Steering(Access):
         Without `version` it gets the app's default one, and none with "". Returns once the start
         is stored and will be carried out.
         """
+        moment = self._moment(start_at)
+        request = self._request(
+            orchestration_function_name,
+            instance_id,
+            client_input,
+            version=version,
+            if_exists=if_exists,
+            tags=tags,
+            trace=trace,
+        )
+        return await start(self._hub, self._ringer, replace(request, start_at=moment))
+
+    async def start_many(
+        self,
+        orchestration_function_name: str | Callable[..., Any],
+        client_inputs: Sequence[object],
+        *,
+        instance_ids: Sequence[str] | None = None,
+        version: str | None = None,
+        if_exists: IfExists | IdReusePolicy = "replace",
+        tags: Mapping[str, str] | None = None,
+        trace: tuple[str, str] = ("", ""),
+    ) -> list[str]:
+        """Start an orchestration for each input, and return their instance ids in that order.
+
+        As `start_new` for each, in far fewer storage calls. Not all or nothing: where some cannot
+        be started the others are, and the first error is raised. `instance_ids`, one for each
+        input, make it safe to repeat, with `if_exists="skip"`.
+        """
+        ids: Sequence[str | None] = [None] * len(client_inputs)
+        if instance_ids is not None:
+            ids = instance_ids
+            if len(set(ids)) < len(ids) or len(ids) != len(client_inputs):
+                raise InvalidRequestError(
+                    f"instance_ids are one for each input, no two the same: {len(set(ids))} "
+                    f"different ones are given for {len(client_inputs)} inputs"
+                )
+        requests = [
+            self._request(
+                orchestration_function_name,
+                instance_id,
+                client_input,
+                version=version,
+                if_exists=if_exists,
+                tags=tags,
+                trace=trace,
+            )
+            for instance_id, client_input in zip(ids, client_inputs, strict=True)
+        ]
+        await start_all(self._hub, self._ringer, requests)
+        return [request.instance_id for request in requests]
+
+    def _request(
+        self,
+        orchestration_function_name: str | Callable[..., Any],
+        instance_id: str | None,
+        client_input: object,
+        *,
+        version: str | None,
+        if_exists: IfExists | IdReusePolicy,
+        tags: Mapping[str, str] | None,
+        trace: tuple[str, str],
+    ) -> StartRequest:
         name = name_of(orchestration_function_name)
         if self._registry is not None:
             self._registry.orchestrator(name)
         chosen = instance_id is not None
         instance_id = self._hub.new_id(16) if instance_id is None else instance_id
         check_instance_id(instance_id)
-        text = self._payload(client_input, "the input")
-        request = StartRequest(
+        return StartRequest(
             name,
             instance_id,
-            text,
+            self._payload(client_input, "the input"),
             self._default_version if check_version(version) is None else version or None,
             check_tags(tags),
             IdReusePolicy.of(if_exists),
             chosen,
             trace,
-            self._moment(start_at),
         )
-        return await start(self._hub, self._ringer, request)
 
     def _moment(self, start_at: datetime | timedelta | None) -> datetime | None:
+        refusal = f"start_at is a datetime or a timedelta that there can be, not {start_at!r}"
         try:
             if isinstance(start_at, timedelta):
-                return self._hub.storage.clock.now() + start_at
-            moment = utc(start_at)
-            return moment.astimezone(UTC) if moment is not None else None
+                moment: datetime | None = self._hub.storage.clock.now() + start_at
+            else:
+                moment = utc(start_at)
+            moment = moment.astimezone(UTC) if moment is not None else None
         except (AttributeError, OverflowError) as error:
-            raise InvalidRequestError(
-                f"start_at is a datetime or a timedelta that there can be, not {start_at!r}"
-            ) from error
+            raise InvalidRequestError(refusal) from error
+        if moment is not None and moment < EARLIEST_TIME:
+            raise InvalidRequestError(f"{refusal}: none is before {EARLIEST_TIME:%Y}")
+        return moment
 
     async def raise_event(
         self, instance_id: str, event_name: str, event_data: object = None

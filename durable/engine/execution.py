@@ -7,19 +7,15 @@ prefix already run; dropping it never changes a result.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 
 from durable.codec import encode
-from durable.engine.context import DurableOrchestrationContext
-from durable.engine.decider import Decider
-from durable.engine.determinism import check_leftover, check_match
-from durable.engine.ledger import REMEMBER, Ledger, Outstanding
-from durable.engine.rewinding import effective, nothing_undone, plan
+from durable.engine.folding import Folded
+from durable.engine.ledger import REMEMBER
+from durable.engine.rewinding import nothing_undone, plan
 from durable.model.commit import Commit, OutboxItem, Send
 from durable.model.events import (
-    INCOMING,
     Arrival,
     ContinueAsNew,
     Decision,
@@ -36,7 +32,6 @@ from durable.model.events import (
     ExecutionSuspended,
     ExecutionTerminated,
     Incoming,
-    Scheduling,
     SubOrchestrationInstanceCreated,
     TaskScheduled,
     TimerCanceled,
@@ -44,106 +39,13 @@ from durable.model.events import (
     TimerFired,
     Turn,
 )
-from durable.model.failure import FailureDetails
-from durable.model.functions import OrchestratorDefinition
-from durable.model.instance import OrchestrationRuntimeStatus, Parent
+from durable.model.instance import OrchestrationRuntimeStatus
 
 Status = OrchestrationRuntimeStatus
 
 
-class Execution:
+class Execution(Folded):
     """The live state of one execution; single-threaded."""
-
-    def __init__(
-        self,
-        definition: OrchestratorDefinition,
-        instance_id: str,
-        start: ExecutionStarted,
-        parent: Parent | None = None,
-    ) -> None:
-        self.definition = definition
-        self.instance_id = instance_id
-        self.parent = parent
-        self.start = start
-        self.sequence = 0
-        self.ledger = Ledger()
-        self.time: datetime | None = None
-        self.is_open = True
-        self._turn_time: datetime | None = None
-        self._accepted: list[Incoming] = []
-        self._history: list[Turn] = []
-        self._dropped: list[OutboxItem] = []
-        self._refusal: FailureDetails | None = None
-        self._decider = Decider(definition, instance_id, parent, DurableOrchestrationContext)
-
-    @classmethod
-    def replay(
-        cls,
-        definition: OrchestratorDefinition,
-        instance_id: str,
-        start: ExecutionStarted,
-        parent: Parent | None,
-        history: Iterable[Turn],
-    ) -> Execution:
-        """Fold the turns of one execution into its state.
-
-        `start` says with what the first turn begins if there is no turn yet. The last turn may
-        be the one that ended the execution, or continued it as new. Raises NonDeterminismError
-        where the code decides otherwise than history has it.
-        """
-        execution = cls(definition, instance_id, start, parent)
-        for turn in effective(history):
-            execution._replay_turn(turn)
-        return execution
-
-    @classmethod
-    def failed(
-        cls,
-        definition: OrchestratorDefinition,
-        instance_id: str,
-        start: ExecutionStarted,
-        parent: Parent | None,
-        history: Sequence[Turn],
-    ) -> Execution:
-        """As `replay`, of an execution that failed and is to be rewound. The code may have been
-        mended since, and go further."""
-        execution = cls(definition, instance_id, start, parent)
-        *turns, last = effective(history)
-        events = tuple(e for e in last.events if not isinstance(e, ExecutionCompleted))
-        for turn in (*turns, replace(last, events=events, open=True)):
-            execution._replay_turn(turn)
-        execution._history = list(history)
-        return execution
-
-    @classmethod
-    def refused(
-        cls,
-        definition: OrchestratorDefinition,
-        instance_id: str,
-        start: ExecutionStarted,
-        parent: Parent | None,
-        history: Sequence[Turn],
-        failure: FailureDetails,
-        custom_status: str | None = None,
-    ) -> Execution:
-        """As `replay`, of an execution whose code is not to be run: the next turn ends it with
-        `failure`. One that failed, and is to be rewound, fails again."""
-        execution = cls(definition, instance_id, start, parent)
-        for turn in effective(history):
-            for event in execution._counted(turn):
-                execution._note(event, turn.time, turn.sequence)
-        last = history[-1].events if history else ()
-        if last and isinstance(last[-1], ExecutionCompleted):
-            execution._history = list(history)
-        execution._refusal = failure
-        execution._decider.ending = ExecutionCompleted(failure=failure)
-        execution._decider.custom_status = custom_status
-        return execution
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether history has it that it failed: only `rewound` leads on from there."""
-        return bool(self._history)
 
     def rewound(self, request: ExecutionRewound, now: datetime) -> Execution:
         """This failed execution's next turn, begun: it undoes what `plan` says, and sends again
@@ -152,7 +54,7 @@ class Execution:
         time = max(now, self.time) if self.time else now
         if self._refusal is not None:
             self._turn_time = time
-            self._accepted.append(nothing_undone(self._history, request))
+            self._events.append(nothing_undone(self._history, request))
             return self
         complete = plan(self, self._history, request)
         execution = self._with(complete, time)
@@ -161,7 +63,7 @@ class Execution:
             complete = nothing_undone(self._history, complete)
             execution = self._with(complete, time)
         execution.sequence, execution._turn_time = self.sequence, time
-        execution._accepted.append(complete)
+        execution._events.append(complete)
         for task_id in sorted(execution.outstanding, reverse=True):
             execution.decider.decide_first(execution.outstanding[task_id].event)
         return execution
@@ -170,74 +72,6 @@ class Execution:
         turn = Turn(self.sequence, time, self.execution_id, (rewind,), open=True)
         history = [*self._history, turn]
         return Execution.replay(self.definition, self.instance_id, self.start, self.parent, history)
-
-    @property
-    def execution_id(self) -> str:
-        """The generation this is."""
-        return self.start.execution_id
-
-    @property
-    def decider(self) -> Decider:
-        """The code as far as it has come."""
-        return self._decider
-
-    @property
-    def is_suspended(self) -> bool:
-        """Whether the code waits for a resume; events are recorded meanwhile."""
-        return self._decider.suspended
-
-    @property
-    def outstanding(self) -> dict[int, Outstanding]:
-        """The tasks that were scheduled and have not ended."""
-        return self.ledger.outstanding
-
-    def is_outstanding(self, task_id: int) -> bool:
-        """Whether the task was scheduled and has not ended."""
-        return task_id in self.outstanding
-
-    def due(self, now: datetime) -> list[Arrival]:
-        """The timers that have come due, in the order of their times."""
-        return self.ledger.due(now, self.execution_id)
-
-    def next_timer(self) -> datetime | None:
-        """When the next outstanding timer is due."""
-        return self.ledger.next_timer()
-
-    def close(self) -> None:
-        """Drop the user code."""
-        self._decider.close()
-
-    # ---- folding ----
-
-    def _counted(self, turn: Turn) -> tuple[Event, ...]:
-        """Go past a turn, and answer its events of this execution."""
-        # a turn that continued as new ends one execution and begins the next
-        ends = bool(turn.closing) and turn.execution_id == self.execution_id
-        self.time, self.sequence = turn.time, turn.sequence + 1
-        self.is_open = turn.open and not ends
-        self.ledger.seen.update(turn.seen)
-        return turn.closing if ends else turn.events
-
-    def _replay_turn(self, turn: Turn) -> None:
-        decider, last = self._decider, None
-        for event in self._counted(turn):
-            last = event
-            if isinstance(event, INCOMING):
-                self._note(event, turn.time, turn.sequence)
-                decider.feed(event, turn.time, replaying=True)
-            elif isinstance(event, Scheduling) and event.task_id in self.outstanding:
-                # a rewind had it sent again; the code decided it long before
-                self._note(event, turn.time, turn.sequence)
-            else:
-                check_match(decider, event)  # type: ignore[arg-type]
-                self._note(event, turn.time, turn.sequence)
-        if not self.is_open and not isinstance(last, ContinueAsNew | ExecutionCompleted):
-            check_leftover(decider)
-
-    def _note(self, event: Event, time: datetime, sequence: int) -> None:
-        if isinstance(event, ExecutionStarted):
-            self.start = event
-        self.ledger.note(event, time, sequence)
 
     # ---- the next turn ----
 
@@ -271,12 +105,12 @@ class Execution:
             )
             if event is not None:
                 if isinstance(event, TimerFired):
-                    self._dropped += self.ledger.drop_timer(event.task_id)
+                    self._sending += self.ledger.drop_timer(event.task_id)
                 self._feed(event)
 
     def _feed(self, event: Incoming) -> None:
         assert self._turn_time is not None
-        self._accepted.append(event)
+        self._events.append(event)
         self._note(event, self._turn_time, self.sequence)
         self._decider.feed(event, self._turn_time, replaying=False)
 
@@ -289,6 +123,30 @@ class Execution:
             return now is not None and any(now - t >= REMEMBER for t in self.ledger.seen.values())
         return ending is not None
 
+    @property
+    def ends(self) -> bool:
+        """Whether what was taken ends the instance."""
+        ending = self._decider.ending
+        return ending is not None and not isinstance(ending, ContinueAsNew)
+
+    def ahead(self) -> list[TaskScheduled]:
+        """The activities that the code calls now, if it does nothing else: with grouped
+        checkpoints they may run before they are stored, and their results join this turn."""
+        decisions = [decision for decision, _ in self._decider.decisions]
+        calls = [decision for decision in decisions if isinstance(decision, TaskScheduled)]
+        if self._decider.ending is not None or len(calls) < len(decisions):
+            return []
+        self._decide()
+        return calls
+
+    def _decide(self) -> None:
+        """Note what the code has decided, and what that sends."""
+        assert self._turn_time is not None, "take comes before"
+        decisions: list[Decision] = [decision for decision, _ in self._decider.decisions]
+        self._decider.decisions.clear()
+        self._sending += self._outbox(decisions, self._turn_time)
+        self._events += decisions
+
     def commit(self, *, nonce: str, more: bool = False) -> Commit:
         """What to store for all that was taken since the last commit.
 
@@ -299,11 +157,15 @@ class Execution:
         assert self._turn_time is not None, "take comes before commit"
         decider, time = self._decider, self._turn_time
         ending = decider.ending
-        decisions: list[Decision] = [decision for decision, _ in decider.decisions]
-        decider.decisions.clear()
-        outbox = self._dropped + self._outbox(decisions, time)
-        events: tuple[Event, ...] = (*self._accepted, *decisions)
-        self._accepted, self._dropped, self._turn_time = [], [], None
+        self._decide()
+        # what has ended already need not begin
+        outbox = [
+            item
+            for item in self._sending
+            if item.kind is not Send.ACTIVITY or item.task_id in self.outstanding
+        ]
+        events: tuple[Event, ...] = tuple(self._events)
+        self._events, self._sending, self._turn_time = [], [], None
         self.time = time
         sequence, self.sequence = self.sequence, self.sequence + 1
         self.is_open = ending is not None and more and not isinstance(ending, ContinueAsNew)

@@ -6,7 +6,6 @@ errors of `durable.ports` pass through.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -29,11 +28,12 @@ from durable.hub.rows import (
     Head,
     InboxRow,
     StoredTurn,
-    decode_arrival,
-    encode_arrival,
+    decode_arrivals,
+    encode_arrivals,
     encode_turn,
     payload_columns,
     payload_from_columns,
+    turn_values,
 )
 from durable.model.entities import is_entity
 from durable.model.events import Arrival
@@ -83,13 +83,13 @@ class Instances(Removal):
             if error.index > len(gates):
                 raise RowExists("the instance was cleaned up at the same moment") from error
             raise
-        return head.with_etag(etags[0])
+        return replace(head.with_etag(etags[0]), gate=etags[1] if gates else "")
 
     async def reopen(self, head: Head, message_id: str, arrival: Arrival) -> Head:
         """Let an instance that has ended go on with an arrival: head, gate and inbox in one
         transaction. Raises RowChanged or RowMissing when it is not as it was read, RowExists
         when it goes on already."""
-        row = {"v": FORMAT, "order": 0, **payload_columns("data", encode_arrival(arrival))}
+        row = {"v": FORMAT, "order": 0, **payload_columns("data", encode_arrivals([arrival]))}
         ops: list[Op] = [
             Merge(head_key(head.instance_id), head.state_values(), head.etag),
             _gate(head),
@@ -98,13 +98,16 @@ class Instances(Removal):
         etags = await self._tables.transact(self._table, encode(head.instance_id), ops)
         return head.with_etag(etags[0])
 
-    async def update(self, head: Head) -> Head:
-        """Store the head's state columns if nobody changed the head since; RowChanged or
-        RowMissing otherwise."""
+    async def update(self, head: Head, reduced: Sequence[StoredTurn] = ()) -> Head:
+        """Store the head's state columns, and `reduced` turns in place of what they were, if
+        nobody changed the head since; RowChanged or RowMissing otherwise."""
         etags = await self._tables.transact(
             self._table,
             encode(head.instance_id),
-            [Merge(head_key(head.instance_id), head.state_values(), head.etag)],
+            [
+                Merge(head_key(head.instance_id), head.state_values(), head.etag),
+                *_replaced(head, reduced),
+            ],
         )
         return head.with_etag(etags[0])
 
@@ -118,18 +121,20 @@ class Instances(Removal):
         spill: Spill,
         consumed: Sequence[str] = (),
         gate: str | None = None,
+        reduced: Sequence[StoredTurn] = (),
     ) -> Head:
         """Append a turn: one transaction on the head's etag, the turn's row and the inbox.
 
         `head` is the new state under the etag that was read. `gate` is the gate's etag for a
         turn that ends the instance: the gate goes with it, if nothing was accepted since.
+        `reduced` are turns that are to stand in place of what they were.
         Returns the head under its new etag. Raises RowChanged, RowExists or RowMissing when
         another won.
         """
         instance, incarnation = head.instance_id, head.incarnation
         partition, turn = encode(instance), stored.turn
         text = encode_turn(replace(stored, turn=spill.turn(turn)))
-        columns = payload_columns("data", spill.payload(text, INLINE_TURN))
+        data = spill.payload(text, INLINE_TURN)
         values = {
             **head.state_values(),
             **payload_columns("output", spill.payload(head.output)),
@@ -147,17 +152,10 @@ class Instances(Removal):
             merge = Merge(gate_key(incarnation), {}, gate or "*")
             etags = await self._tables.transact(self._table, partition, [merge, *batch])
             gate = etags[0] if gate else None
-        row = Insert(
-            turn_key(incarnation, turn.sequence),
-            {
-                "v": FORMAT,
-                "nonce": turn.nonce,
-                "time": turn.time.isoformat(),
-                "spilled": json.dumps(spill.sizes, separators=(",", ":")),
-                **columns,
-            },
-        )
-        ops: list[Op] = [Merge(head_key(instance), values, head.etag), row]
+            head = replace(head, gate="")
+        row = turn_values(replace(stored, spilled=tuple(spill.sizes)), data)
+        ops: list[Op] = [Merge(head_key(instance), values, head.etag)]
+        ops += [Insert(turn_key(incarnation, turn.sequence), row), *_replaced(head, reduced)]
         ops += [Delete(key) for key in consumed]
         if gate:
             ops.append(Delete(gate_key(incarnation), gate))
@@ -180,7 +178,7 @@ class Instances(Removal):
             values: Any = row.values
             text = await self.text(head.instance_id, owner, payload_from_columns("data", values))
             order = (row.timestamp, values["order"], row.key)
-            messages.append(InboxRow(row.key, decode_arrival(text or ""), order))
+            messages.append(InboxRow(row.key, decode_arrivals(text or ""), order))
         messages.sort(key=lambda message: message.order)
         return Inbox(gate, messages)
 
@@ -189,17 +187,16 @@ class Instances(Removal):
         instance_id: str,
         incarnation: str,
         message_id: str,
-        arrival: Arrival,
-        *,
+        *arrivals: Arrival,
         nonce: str,
         order: int = 0,
     ) -> bool:
-        """Put an arrival into an inbox, once for each `message_id`; False when that incarnation
-        has ended and takes nothing any more. An entity never ends."""
+        """Put an arrival, or several results, into an inbox, once for each `message_id`; False
+        when that incarnation has ended and takes nothing any more. An entity never ends."""
         partition, owner = encode(instance_id), inbox_owner(instance_id, incarnation)
         gate: list[Op] = [] if is_entity(instance_id) else [Merge(gate_key(incarnation), {})]
         spill = Spill(owner, nonce)
-        text = encode_arrival(spill.arrival(arrival))
+        text = encode_arrivals([spill.arrival(arrival) for arrival in arrivals])
         row = Insert(
             inbox_key(owner, message_id),
             {"v": FORMAT, "order": order, **payload_columns("data", text)},
@@ -236,6 +233,17 @@ class Instances(Removal):
         low, high = inbox_range(inbox_owner(instance_id, incarnation))
         # the gate is no message
         return sum(row.key != low for row in await self._range(instance_id, low, high, ["order"]))
+
+
+def _replaced(head: Head, turns: Sequence[StoredTurn]) -> list[Op]:
+    return [
+        Replace(
+            turn_key(head.incarnation, stored.turn.sequence),
+            turn_values(stored, encode_turn(stored)),
+            "*",
+        )
+        for stored in turns
+    ]
 
 
 def _gate(head: Head) -> Insert:

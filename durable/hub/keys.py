@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2s, sha256
 
 _SAFE = re.compile(r"[A-Za-z0-9 _.:@~()*+,;&$-]")
@@ -59,6 +60,7 @@ def work_queue(hub: str, activity: str) -> str:
     return f"{hub}-dx-{slug}-{digest}" if slug else f"{hub}-dx-{digest}"
 
 
+@lru_cache(maxsize=10_000)
 def encode(text: str) -> str:
     """Text as part of a key: other characters than a safe few become `=XX` of their UTF-8
     bytes; what would be too long is cut and ends in a digest."""

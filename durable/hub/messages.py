@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -18,7 +19,14 @@ from durable.model.entities import EntityId, is_entity
 from durable.model.events import Payload, PayloadRef, TaskScheduled, Turn
 
 FORMAT = 1
+PACKED = 2
+"""The format of what an earlier version cannot read: several work items, or rings, in one."""
+
+RINGS = 25
+"""For how many instances one message rings at most."""
+
 LIMIT = 48 * 1024
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _HEX = re.compile(r"[0-9a-f]{1,64}")
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _PAYLOAD = re.compile(r"[0-9a-f]{1,64}\.[0-9]{1,9}")
@@ -37,7 +45,7 @@ class NewerMessage(BadMessage):
     `waited` says how often it has been left to one."""
 
     def __init__(self, version: int, data: dict[str, Any]) -> None:
-        super().__init__(f"format {version}; this version reads {FORMAT}")
+        super().__init__(f"format {version}; this version reads up to {PACKED}")
         waited = data.get("waited")
         self.waited = waited if type(waited) is int and 0 <= waited <= _MOST else 0
         self._data = data
@@ -69,6 +77,20 @@ class Doorbell:
             if value := getattr(self, name):
                 data[name] = value
         return _dump(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Doorbells:
+    """One message that rings for several instances, each of them for the first time. `guard` as
+    for `Doorbell`."""
+
+    instances: tuple[str, ...]
+    guard: bool = False
+
+    def encode(self) -> bytes:
+        """UTF-8 JSON."""
+        instances, guard = list(self.instances), {"guard": True} if self.guard else {}
+        return _dump({"v": PACKED, "kind": "rings", "instances": instances, **guard})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,30 +145,63 @@ class WorkItem:
         return body
 
     def _data(self) -> dict[str, Any]:
+        return {"v": FORMAT, "kind": "work", **self._shared(), **self._own()}
+
+    def _shared(self) -> dict[str, Any]:
+        return {
+            "instance": self.instance_id,
+            "inc": self.incarnation,
+            "eid": self.execution_id,
+            "activity": self.activity,
+            "scheduled": self.scheduled.isoformat(),
+            "turn": self.turn,
+            "lack": self.lack,
+            **({"trace": self.trace} if any(self.trace) else {}),
+        }
+
+    def _own(self) -> dict[str, Any]:
         payload: Any = self.input
         if isinstance(payload, PayloadRef):
             payload = [payload.key, payload.rows, payload.size]
         return {
-            "v": FORMAT,
-            "kind": "work",
-            "instance": self.instance_id,
-            "inc": self.incarnation,
-            "eid": self.execution_id,
             "task": self.task_id,
-            "activity": self.activity,
-            "scheduled": self.scheduled.isoformat(),
-            "turn": self.turn,
             "call": self.call,
             "attempt": self.attempt,
             "input": payload,
             "has_input": self.has_input,
-            "lack": self.lack,
             "begun": self.begun,
-            **({"trace": self.trace} if any(self.trace) else {}),
         }
 
 
-def decode_message(body: bytes) -> Doorbell | WorkItem:
+@dataclass(frozen=True, slots=True)
+class WorkBatch:
+    """Several calls of one activity that one turn made, in one message."""
+
+    items: tuple[WorkItem, ...]
+
+    def encode(self) -> bytes:
+        """UTF-8 JSON; `packed` sees that it fits."""
+        first = self.items[0]
+        tasks = [item._own() for item in self.items]
+        return _dump({"v": PACKED, "kind": "batch", **first._shared(), "tasks": tasks})
+
+    def left(self) -> WorkBatch:
+        """The same, left once more by a worker that could not run it."""
+        return WorkBatch(tuple(replace(item, lack=item.lack + 1) for item in self.items))
+
+
+def packed(items: Sequence[WorkItem], most: int) -> Iterator[bytes]:
+    """Bodies that hold all the items of one turn and activity, up to `most` in each."""
+    for start in range(0, len(items), most):
+        part = items[start : start + most]
+        body = part[0].encode() if len(part) == 1 else WorkBatch(tuple(part)).encode()
+        if len(body) <= LIMIT:
+            yield body
+        else:
+            yield from packed(part, (len(part) + 1) // 2)
+
+
+def decode_message(body: bytes) -> Doorbell | Doorbells | WorkItem | WorkBatch:
     """Raises BadMessage with a reason for anything else."""
     try:
         data = json.loads(body)
@@ -155,15 +210,19 @@ def decode_message(body: bytes) -> Doorbell | WorkItem:
     if not isinstance(data, dict):
         raise BadMessage(f"not a JSON object but {type(data).__name__}")
     version = data.get("v")
-    if type(version) is int and FORMAT < version < 1000:
+    if type(version) is int and PACKED < version < 1000:
         raise NewerMessage(version, data)
-    if type(version) is not int or version != FORMAT:
-        raise BadMessage(f"format {str(data.get('v'))[:40]!r}; this version reads {FORMAT}")
+    if type(version) is not int or version not in (FORMAT, PACKED):
+        raise BadMessage(f"format {str(data.get('v'))[:40]!r}; this version reads up to {PACKED}")
     try:
         if data.get("kind") == "ring":
             return _doorbell(data)
+        if data.get("kind") == "rings":
+            return _doorbells(data)
         if data.get("kind") == "work":
             return _work_item(data)
+        if data.get("kind") == "batch":
+            return _work_batch(data)
     except (KeyError, TypeError, ValueError) as error:
         raise BadMessage(f"a malformed {data['kind']} message: {error!r:.300}") from error
     raise BadMessage(f"unknown kind {str(data.get('kind'))[:40]!r}")
@@ -181,6 +240,21 @@ def _doorbell(data: dict[str, Any]) -> Doorbell:
         _number(data.get("lack", 0)),
         heir_of,
     )
+
+
+def _doorbells(data: dict[str, Any]) -> Doorbells:
+    instances = tuple(_instance(each) for each in _typed(data["instances"], list))
+    if not 0 < len(instances) <= RINGS or any(map(is_entity, instances)):
+        raise ValueError(f"it rings for 1 to {RINGS} orchestrations")
+    return Doorbells(instances, _typed(data.get("guard", False), bool))
+
+
+def _work_batch(data: dict[str, Any]) -> WorkBatch:
+    tasks = _typed(data["tasks"], list)
+    if not tasks:
+        raise ValueError("a batch of nothing")
+    # what they share is said once, whatever a task says
+    return WorkBatch(tuple(_work_item({**_typed(task, dict), **data}) for task in tasks))
 
 
 def _work_item(data: dict[str, Any]) -> WorkItem:
@@ -262,4 +336,4 @@ def _typed(value: Any, kind: type[Any]) -> Any:
 
 
 def _dump(data: dict[str, Any]) -> bytes:
-    return json.dumps(data, separators=(",", ":")).encode()
+    return _encode(data).encode()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +29,7 @@ logger = logging.getLogger("durable.hub")
 PARTITION = "i"
 ENTITIES = "e"
 _ANY = InstanceFilter()
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,37 @@ class Projection:
         self._table = names.instances
         self._instances = instances
 
-    async def announce(self, head: Head) -> None:
-        """Write the row of a new incarnation, before its head."""
+    async def announce(self, head: Head) -> Head:
+        """Write the row of a new incarnation, before its head; the head with the row's version."""
         key = listing_key(head.created, head.instance_id)
         try:
             values = {**_values(head), "settled": False}
-            await self._tables.transact(self._table, _partition(key), [Insert(key, values)])
+            insert = Insert(key, values)
+            [etag] = await self._tables.transact(self._table, _partition(key), [insert])
         except RowExists:
-            return
+            return head
+        return replace(head, row=etag)
+
+    async def announce_all(self, heads: Sequence[Head]) -> list[Head]:
+        """As `announce` for each of several orchestrations, a hundred in a call."""
+        announced: list[Head] = []
+        for start in range(0, len(heads), _AT_ONCE):
+            part = heads[start : start + _AT_ONCE]
+            inserts = [
+                Insert(
+                    listing_key(head.created, head.instance_id), {**_values(head), "settled": False}
+                )
+                for head in part
+            ]
+            try:
+                etags = await self._tables.transact(self._table, PARTITION, inserts)
+            except RowExists:
+                announced += [await self.announce(head) for head in part]
+            else:
+                announced += [
+                    replace(head, row=etag) for head, etag in zip(part, etags, strict=True)
+                ]
+        return announced
 
     async def withdraw(self, key: str) -> None:
         """Delete a row whose incarnation did not come to be, or is over."""
@@ -67,6 +93,18 @@ class Projection:
             await self._tables.transact(self._table, _partition(key), [Delete(key)])
         except RowMissing:
             return
+
+    async def show(self, head: Head) -> Head | None:
+        """Make the row agree with a head that was just written. Where the row is as this process
+        left it, before that head, nothing newer can be replaced: it is written without a look.
+        Answers the head as it is, None when it is gone."""
+        key = listing_key(head.created, head.instance_id)
+        if head.row:
+            replacing = Replace(key, _values(head), head.row)
+            with suppress(RowChanged, RowMissing):
+                [etag] = await self._tables.transact(self._table, _partition(key), [replacing])
+                return replace(head, row=etag)
+        return await self.reconcile(head.instance_id, key)
 
     async def reconcile(self, instance_id: str, key: str) -> Head | None:
         """Make the row under `key` agree with the head, and return the head.
@@ -88,15 +126,13 @@ class Projection:
                     return head
                 assert head is not None
                 values = _values(head)
-                if row is None:
-                    await self._tables.transact(self._table, partition, [Insert(key, values)])
-                elif not _same(row, values):
-                    await self._tables.transact(
-                        self._table, partition, [Replace(key, values, row.etag)]
-                    )
+                if row is not None and _same(row, values):
+                    return replace(head, row=row.etag)
+                write = Insert(key, values) if row is None else Replace(key, values, row.etag)
+                [etag] = await self._tables.transact(self._table, partition, [write])
             except (RowExists, RowChanged, RowMissing):
                 continue
-            return head
+            return replace(head, row=etag)
 
     async def settle(self, head: Head) -> None:
         """Bring the instance's row up to date."""

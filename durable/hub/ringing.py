@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from durable.errors import AmbiguousAnswer, StorageError, Throttled
 from durable.hub.hub import Hub
-from durable.hub.messages import Doorbell
+from durable.hub.messages import RINGS, Doorbell, Doorbells
 from durable.hub.payloads import Spill
 from durable.hub.rows import Head
 from durable.hub.timers import START
+from durable.hub.together import together
 
 SOON = timedelta(seconds=3)
 
@@ -26,21 +27,33 @@ class Ringer(Protocol):
         """Returns once a message or a running process stands for the instance's next turn."""
         ...
 
-    async def start(self, head: Head, spill: Spill, over: Head | None) -> Head:
+    async def start(
+        self, head: Head, spill: Spill, over: Head | None, *, announced: bool = True
+    ) -> Head:
         """Write the head of a new incarnation and see that it begins; errors as for
-        `Instances.create`."""
+        `Instances.create`. Where it was not `announced`, the row that lists it is written first."""
         ...
 
-    async def wait(self, instance_id: str, seconds: float) -> None:
-        """Return after `seconds`, or sooner when the instance may have ended."""
+    async def start_all(self, starts: Sequence[tuple[Head, Spill]]) -> Sequence[Head | Exception]:
+        """As `start` for each of several that are to begin now; what failed in its place."""
+        ...
+
+    def will_tell(self, instance_id: str) -> bool:
+        """Whether the instance runs here now, so that `wait` learns of its end."""
+        ...
+
+    async def wait(self, instance_id: str, seconds: float) -> bool:
+        """Return after `seconds`, or sooner when the instance has ended here: whether it has."""
         ...
 
 
 class QueueRinger:
     """Rings through the control queue: for processes that run no orchestrations."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, packed: int = RINGS) -> None:
+        """`packed` is for how many instances a message rings at most."""
         self._hub = hub
+        self._packed = packed
 
     async def ring(self, instance_id: str) -> None:
         """Send a doorbell that is visible at once; repeated until the queue took it."""
@@ -48,17 +61,66 @@ class QueueRinger:
         body = Doorbell(instance_id).encode()
         await repeat(self._hub, lambda: self._hub.storage.queues.send(queue, body))
 
-    async def start(self, head: Head, spill: Spill, over: Head | None) -> Head:
+    async def start(
+        self, head: Head, spill: Spill, over: Head | None, *, announced: bool = True
+    ) -> Head:
         """Write the head, then ring; what is to begin later is rung for then."""
+        if not announced:
+            head = await self._hub.projection.announce(head)
         if head.next_timer is not None:
             return await start_later(self._hub, self, head, spill, over)
         created = await self._hub.instances.create(head, spill, over=over)
         await self.ring(head.instance_id)
         return created
 
-    async def wait(self, instance_id: str, seconds: float) -> None:
+    async def start_all(self, starts: Sequence[tuple[Head, Spill]]) -> Sequence[Head | Exception]:
+        """Write the heads, then ring for many at a time."""
+        outcomes = await create_all(self._hub, starts)
+        await self.ring_all([each.instance_id for each in outcomes if isinstance(each, Head)])
+        return outcomes
+
+    async def ring_all(self, instance_ids: Sequence[str]) -> None:
+        """Ring for several that were never rung for."""
+        for queue, ids in by_queue(self._hub, instance_ids, self._packed):
+            body = (Doorbells(ids) if len(ids) > 1 else Doorbell(ids[0])).encode()
+            await repeat(self._hub, lambda: self._hub.storage.queues.send(queue, body))  # noqa: B023
+
+    def will_tell(self, instance_id: str) -> bool:
+        """No: nothing runs here."""
+        return False
+
+    async def wait(self, instance_id: str, seconds: float) -> bool:
         """Sleep."""
         await self._hub.storage.clock.sleep(seconds)
+        return False
+
+
+async def create_all(hub: Hub, starts: Sequence[tuple[Head, Spill]]) -> list[Head | Exception]:
+    """Write the heads of several new instances; what failed in its place."""
+
+    outcomes: dict[int, Head | Exception] = {}
+
+    async def create(number: int) -> None:
+        try:
+            outcomes[number] = await repeat(hub, lambda: hub.instances.create(*starts[number]))
+        except StorageError as error:
+            outcomes[number] = error
+
+    await together(range(len(starts)), create)
+    return [outcomes[number] for number in range(len(starts))]
+
+
+def by_queue(
+    hub: Hub, instance_ids: Sequence[str], most: int = RINGS
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Instances with their control queue, up to `most` together, as one message may ring for."""
+    most = min(most, RINGS)
+    queues: dict[str, list[str]] = {}
+    for instance_id in instance_ids:
+        queues.setdefault(hub.names.control_queue(instance_id), []).append(instance_id)
+    for queue, ids in queues.items():
+        for start in range(0, len(ids), most):
+            yield queue, tuple(ids[start : start + most])
 
 
 async def start_later(

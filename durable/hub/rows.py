@@ -33,6 +33,7 @@ from durable.ports import Row, Value
 CHUNK = 60_000
 PURGING = "Purging"
 _READABLE = 8_000
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Holding:
 
     `guard` is the message id and delivery count of the guard under which they are done; only
     its holder may. `run` are activities that the holder runs itself, `send` says that the
-    other items of the turn's outbox may not have been sent yet.
+    other items of the turn's outbox may not have been sent yet. With `queued` those are work items
+    alone: no write says that they were sent, since the first that ends is followed by one anyway.
     """
 
     sequence: int
@@ -50,17 +52,19 @@ class Holding:
     send: bool
     run: tuple[int, ...] = ()
     attempt: int = 0
+    queued: bool = False
 
     def to_list(self) -> list[Any]:
         """Compact JSON."""
         message, count = self.guard
-        since = self.since.isoformat()
-        return [self.sequence, message, count, since, self.send, list(self.run), self.attempt]
+        since, run = self.since.isoformat(), list(self.run)
+        data = [self.sequence, message, count, since, self.send, run, self.attempt]
+        return [*data, True] if self.queued else data
 
     @classmethod
     def from_list(cls, data: list[Any]) -> Holding:
         """The inverse of `to_list`."""
-        sequence, message, count, since, send, run, attempt = data
+        sequence, message, count, since, send, run, attempt, *queued = data
         return cls(
             sequence,
             (message, count),
@@ -68,6 +72,7 @@ class Holding:
             send,
             tuple(run),
             attempt,
+            bool(queued),
         )
 
 
@@ -86,6 +91,10 @@ class Head:
     begin, where that was asked for; until then `next_timer` is that too. `waits_for` is what no
     worker that looked at it had, "" where nothing is missing.
 
+    `etag`, `gate` and `row` are not stored: the versions of the head itself, of the gate when all
+    that had been accepted was taken in, and of the row in the projection, as far as this process
+    knows them.
+
     An entity's head is the same row: its `input` is the state, `base` the first turn that is
     still stored, and `lock` says which orchestration has it to itself.
     """
@@ -97,6 +106,8 @@ class Head:
     status: str
     created: datetime
     etag: str = ""
+    gate: str = ""
+    row: str = ""
     version: str | None = None
     sequence: int = 0
     base: int = 0
@@ -234,19 +245,37 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
-    """A turn with what it asked to be sent."""
+    """A turn with what it asked to be sent; `spilled` says how many rows each of the payloads has
+    that were written for it."""
 
     turn: Turn
     outbox: tuple[OutboxItem, ...]
+    spilled: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """An arrival as it lies in the inbox."""
+    """What lies in the inbox under one key: an arrival, or the results of several activities."""
 
     key: str
-    arrival: Arrival
+    arrivals: tuple[Arrival, ...]
     order: tuple[datetime, int, str]
+
+    @property
+    def arrival(self) -> Arrival:
+        """The first, which is the only one of whatever is no result."""
+        return self.arrivals[0]
+
+
+def turn_values(stored: StoredTurn, text: Payload) -> dict[str, Value]:
+    """All columns of a turn's row; `text` is what `encode_turn` gives, or where that lies."""
+    return {
+        "v": FORMAT,
+        "nonce": stored.turn.nonce,
+        "time": stored.turn.time.isoformat(),
+        "spilled": _json(stored.spilled),
+        **payload_columns("data", text),
+    }
 
 
 def encode_turn(stored: StoredTurn) -> str:
@@ -267,7 +296,9 @@ def encode_turn(stored: StoredTurn) -> str:
     return _json(data)
 
 
-def decode_turn(text: str, sequence: int, time: datetime, nonce: str) -> StoredTurn:
+def decode_turn(
+    text: str, sequence: int, time: datetime, nonce: str, spilled: Sequence[int] = ()
+) -> StoredTurn:
     """The inverse of `encode_turn`; the rest comes from the row's columns."""
     data = json.loads(text)
     turn = Turn(
@@ -280,18 +311,23 @@ def decode_turn(text: str, sequence: int, time: datetime, nonce: str) -> StoredT
         nonce,
         tuple((i, datetime.fromisoformat(t)) for i, t in data.get("seen", ())),
     )
-    return StoredTurn(turn, tuple(OutboxItem.from_list(i) for i in data.get("outbox", ())))
+    outbox = tuple(OutboxItem.from_list(item) for item in data.get("outbox", ()))
+    return StoredTurn(turn, outbox, tuple(spilled))
 
 
-def encode_arrival(arrival: Arrival) -> str:
+def encode_arrivals(arrivals: Sequence[Arrival]) -> str:
     """JSON text of an inbox row's content."""
-    return _json({"event": event_to_dict(arrival.event), "eid": arrival.execution_id})
+    items = [{"event": event_to_dict(each.event), "eid": each.execution_id} for each in arrivals]
+    return _json(items[0] if len(items) == 1 else {"all": items})
 
 
-def decode_arrival(text: str) -> Arrival:
-    """The inverse of `encode_arrival`."""
+def decode_arrivals(text: str) -> tuple[Arrival, ...]:
+    """The inverse of `encode_arrivals`."""
     data = json.loads(text)
-    return Arrival(event_from_dict(data["event"]), data["eid"])  # type: ignore[arg-type]
+    return tuple(
+        Arrival(event_from_dict(item["event"]), item["eid"])  # type: ignore[arg-type]
+        for item in data.get("all", (data,))
+    )
 
 
 def payload_columns(name: str, payload: Payload) -> dict[str, Value]:
@@ -361,7 +397,7 @@ def has_id(ids: str, number: int) -> bool:
 
 
 def _json(data: Sequence[Any] | Mapping[str, Any]) -> str:
-    return json.dumps(data, separators=(",", ":"))
+    return _encode(data)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,14 @@ from durable.hub.projection import is_settled
 from durable.hub.purge import finish_purge
 from durable.hub.rows import PURGING, Head, Holding, has_id
 from durable.model.entities import is_entity
-from durable.model.events import Arrival, Completion, PayloadRef, TaskScheduled
+from durable.model.events import (
+    Arrival,
+    Completion,
+    PayloadRef,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+)
 from durable.runtime.entities import EntityTurns
 from durable.runtime.guards import Guard
 from durable.runtime.hold import GuardLost, Hold, TaskKey
@@ -45,6 +53,9 @@ PATIENCE = 2.0
 """Seconds after which a run that only waits shows the instance's state."""
 
 LONG_NAP = 5.0
+AT_ONCE = 3
+"""Rounds of the event loop that a run waits before it makes itself comfortable."""
+
 THROTTLED = 5
 """Times in a row that a run is told to wait before it lets others go first."""
 
@@ -56,6 +67,11 @@ class Warm:
     head: Head
     execution: Live | None = None
     known: dict[str, PayloadRef] = field(default_factory=dict)
+
+
+Result = TaskCompleted | TaskFailed
+Offered = tuple[WorkItem, Arrival, asyncio.Future[None]]
+"""A completion found in this process, and who waits for it to be stored."""
 
 
 @dataclass(slots=True)
@@ -269,6 +285,11 @@ class Actor:
         if self._offers or self._turns.rung:
             return
         self._wake.clear()
+        for _ in range(AT_ONCE):
+            # most activities that end at once do so within these, and are taken in together
+            await asyncio.sleep(0)
+        if self._wake.is_set():
+            return
         # waiting takes no turn from others
         self._runtime.turns.give()
         try:
@@ -309,17 +330,22 @@ class Actor:
         item = WorkItem.of(event, head, stored.turn)
         has_slot = key in self._turns.reserved
         self._turns.reserved.discard(key)
-        self._running[key] = self._runtime.spawn(self._perform(item, key, has_slot))
+        run = self._turns.ahead.pop(key, None) or self._run_here(item, has_slot)
+        self._running[key] = self._runtime.spawn(self._ended(item, key, run))
 
-    async def _perform(self, item: WorkItem, key: TaskKey, has_slot: bool) -> None:
+    async def _run_here(self, item: WorkItem, has_slot: bool) -> Result | None:
         if not has_slot:
             await self._runtime.activities.take()
+        if self.guard.is_fresh:
+            return await self._runtime.work.perform_here(item)
+        self._runtime.activities.give()
+        return None
+
+    async def _ended(self, item: WorkItem, key: TaskKey, run: Awaitable[Result | None]) -> None:
         try:
-            if not self.guard.is_fresh:
-                return
-            event = await self._runtime.work.perform(item, covered=True)
+            event = await run
             if event is not None and self.ended.is_set():
-                await self._runtime.hand_in(item, event)
+                await self._runtime.hand_in((item, event))
             elif event is not None:
                 self.offer(item, Arrival(event, item.execution_id))
         except UnknownFormat as error:
@@ -327,7 +353,6 @@ class Actor:
         except StorageError as error:
             logger.warning("activity %s of %s: %s", item.activity, item.instance_id, error)
         finally:
-            self._runtime.activities.give()
             self._running.pop(key, None)
             self._wake.set()
 
@@ -376,6 +401,7 @@ class Actor:
         if current is None or current.etag != head.etag:
             self._hold.forget()
             return False
+        self._hold.head = current
         self._shown = _visible(head)
         return True
 
@@ -385,10 +411,11 @@ class Actor:
         for _ in self._turns.reserved:
             self._runtime.activities.give()
         self._turns.reserved.clear()
+        self._turns.abandon()
         for offer in self._offers.values():
             event: Any = offer.arrival.event
             try:
-                await self._runtime.hand_in(offer.item, event)
+                await self._runtime.hand_in((offer.item, event))
             except StorageError as error:
                 offer.settle(error)
         self._settle_offers(list(self._offers))

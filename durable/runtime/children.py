@@ -161,7 +161,7 @@ class Children:
         """Write the child and see that it begins. Answers the instance that is in its way."""
         hub = self._hub
         row = listing_key(child.created, child.instance_id)
-        await hub.projection.announce(child)
+        child = await hub.projection.announce(child)
         over: Head | None = None
         while True:
             try:

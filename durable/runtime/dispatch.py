@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 from durable.engine.ledger import NEAR
 from durable.errors import ContainerMissing
 from durable.hub.hub import Hub
-from durable.hub.messages import Doorbell, WorkItem
+from durable.hub.messages import Doorbell, WorkItem, packed
 from durable.hub.ringing import Ringer
 from durable.hub.rows import Head
 from durable.hub.timers import is_awaited
@@ -26,7 +27,8 @@ logger = logging.getLogger("durable.runtime")
 class Nudge(Protocol):
     """Told of each message sent, so that a pump in this process need not wait for its poll."""
 
-    def __call__(self, queue: str, delay: float) -> None: ...
+    def __call__(self, queue: str, delay: float, weight: int = 1) -> None:
+        """`weight` is how many calls it holds."""
 
 
 class Dispatcher:
@@ -56,7 +58,7 @@ class Dispatcher:
         """
         match item.kind:
             case Send.ACTIVITY:
-                await self._activity(head, turn, item)
+                await self.work(head, turn, [item])
             case Send.TIMER:
                 await self._timer(head, turn, item)
             case Send.DROP_TIMER:
@@ -88,31 +90,39 @@ class Dispatcher:
             case Send.DROP_PAYLOAD:
                 await self._drop_payload(head, item)
 
+    async def work(self, head: Head, turn: Turn, items: Sequence[OutboxItem]) -> None:
+        """Send the work items of calls of one activity, in as few messages as they fit into."""
+        wanted = {item.task_id for item in items}
+        events = [
+            event
+            for event in (*turn.closing, *turn.events)
+            if isinstance(event, TaskScheduled) and event.task_id in wanted
+        ]
+        queue = self._hub.names.work_queue(events[0].name)
+        try:
+            for body in packed([WorkItem.of(e, head, turn) for e in events], len(events)):
+                await self._hub.storage.queues.send(queue, body)
+        except ContainerMissing:
+            name = events[0].name
+            if name in self._registry.activities:
+                raise
+            names = ", ".join(sorted(self._registry.activities)) or "none"
+            failure = FailureDetails(
+                f"no activity is named {name!r}; this app has {names}",
+                "durable.errors.UnknownFunctionError",
+            )
+            for event in events:
+                task = task_of(head, turn, event.task_id)
+                await self._mail.complete(task, TaskFailed(event.task_id, failure))
+        else:
+            self._nudge(queue, 0.0, len(events))
+
     async def doorbell(self, bell: Doorbell, delay: float = 0.0, *, nudge: bool = True) -> None:
         """Send a doorbell to its instance's control queue; without `nudge`, for others."""
         queue = self._hub.names.control_queue(bell.instance_id)
         await self._hub.storage.queues.send(queue, bell.encode(), delay=delay)
         if nudge:
             self._nudge(queue, delay)
-
-    async def _activity(self, head: Head, turn: Turn, item: OutboxItem) -> None:
-        event = event_of(turn, item.task_id, TaskScheduled)
-        work = WorkItem.of(event, head, turn)
-        queue = self._hub.names.work_queue(event.name)
-        try:
-            await self._hub.storage.queues.send(queue, work.encode())
-        except ContainerMissing:
-            if event.name in self._registry.activities:
-                raise
-            names = ", ".join(sorted(self._registry.activities)) or "none"
-            failure = FailureDetails(
-                f"no activity is named {event.name!r}; this app has {names}",
-                "durable.errors.UnknownFunctionError",
-            )
-            task = task_of(head, turn, item.task_id)
-            await self._mail.complete(task, TaskFailed(item.task_id, failure))
-        else:
-            self._nudge(queue, 0.0)
 
     async def _timer(self, head: Head, turn: Turn, item: OutboxItem) -> None:
         assert item.due is not None

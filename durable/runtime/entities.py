@@ -52,13 +52,14 @@ class EntityTurns(Turns[EntityExecution]):
         )
         if not (await self._instances.inbox(head)).rows:
             return False
-        await hub.projection.announce(head)
+        head = await hub.projection.announce(head)
         self._hold.check()
         try:
-            await self._instances.create(head, Spill(head.incarnation, hub.new_id(8)))
+            spill = Spill(head.incarnation, hub.new_id(8))
+            self._hold.head = await self._instances.create(head, spill)
         except (RowExists, RowChanged, RowMissing):
             logger.debug("%s came to be elsewhere", instance_id)
-        self._hold.forget()
+            self._hold.forget()
         return True
 
     async def audit(self, head: Head) -> None:
@@ -88,6 +89,8 @@ class EntityTurns(Turns[EntityExecution]):
             self.is_over, self._inbox = True, None
             return None
         execution, self.execution = self.execution or await self._load(head), None
+        # no operation is earlier than what was read
+        now = self._clock.now()
         execution.begin([(row.key, row.arrival) for row in self._inbox.rows], now)
         is_gone = execution.lock is not None and execution.lock == self._orphaned
         if is_gone:

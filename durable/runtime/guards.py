@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 from durable.errors import MessageGone, RowMissing, StorageError
 from durable.hub.keys import encode
 from durable.ports import Clock, Merge, Receipt, Storage
+from durable.runtime.slots import first
 
 LEASE = 20.0
 RENEW = LEASE / 3
@@ -236,7 +237,7 @@ class Keeper:
             if wake == math.inf:
                 await self._changed.wait()
                 continue
-            await _first(self._changed.wait(), clock.sleep(max(0.05, wake - clock.monotonic())))
+            await first(self._changed.wait(), clock.sleep(max(0.05, wake - clock.monotonic())))
 
     async def _renew(self, lease: Lease) -> None:
         async with self._room, lease.lock:
@@ -335,13 +336,3 @@ class ThreadKeeping:
         await self._stop.wait()
         await self._keeper.close()
         await close()
-
-
-async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
-    """Until the first is done; the others are cancelled."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -12,11 +12,13 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from durable.errors import AmbiguousAnswer, RowChanged, RowMissing, Throttled
+from durable.hub.reduction import reduced
 from durable.hub.rows import Head, Holding, StoredTurn
 from durable.model.commit import OutboxItem, Send
+from durable.model.events import TaskScheduled, Turn
 from durable.model.failure import PROCESS_DIED, FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.runtime.guards import Guard
@@ -31,7 +33,8 @@ ORPHANED = timedelta(seconds=300)
 REFRESHED = timedelta(seconds=100)
 _REMEMBERED_TURNS = 50
 _SENT_AT_ONCE = 16
-_BEGINS = frozenset({Send.ACTIVITY, Send.CHILD, Send.TIMER, Send.DROP_TIMER})
+_BEGINS = frozenset({Send.CHILD, Send.TIMER, Send.DROP_TIMER})
+T = TypeVar("T")
 
 TaskKey = tuple[str, int]
 """Execution id and task id."""
@@ -61,7 +64,8 @@ class Hold:
         self.guard = guard
         self.head = head
         self.is_current = False
-        self._sent: set[TurnKey] = set()
+        self._sent: dict[TurnKey, StoredTurn | None] = {}
+        """Turns that I have sent all of, and what is to stand in their place."""
         self._turns: dict[TurnKey, StoredTurn] = {}
 
     def check(self) -> None:
@@ -83,17 +87,23 @@ class Hold:
     def forget(self) -> None:
         """Trust the head in memory no more."""
         self.head = None
+        for key, turn in list(self._sent.items()):
+            if turn is not None and turn.outbox:
+                # whether it stands there already has to be read
+                del self._sent[key]
+                self._turns.pop(key, None)
 
-    async def store(self, head: Head) -> Head:
-        """Write a changed head; RowChanged when another was faster."""
+    async def store(self, head: Head, reduced: Sequence[StoredTurn] = ()) -> Head:
+        """Write a changed head, and reduced turns; RowChanged when another was faster."""
         self.check()
-        self.head = await self._instances.update(head)
+        self.head = await self._instances.update(head, reduced)
         self.is_current = True
         return self.head
 
     def committed(self, head: Head, stored: StoredTurn) -> None:
         """A turn was stored, and this is the head under its new etag."""
         self.head, self.is_current = head, True
+        self._crossed_off()
         self._turns[head.incarnation, stored.turn.sequence] = stored
         if len(self._turns) > _REMEMBERED_TURNS:
             del self._turns[next(iter(self._turns))]
@@ -144,7 +154,8 @@ class Hold:
         if not (audit or stuck):
             return False
         limit, now = timedelta(0) if stuck else ORPHANED, self._clock.now()
-        taken = self._retag(head, lambda holding: now - holding.since >= limit)
+        # work items that got lost are sent again one by one, where nobody runs them
+        taken = self._retag(head, lambda h: now - h.since >= limit and (stuck or not h.queued))
         if taken == head.holdings:
             return False
         await self.store(replace(head, holdings=taken))
@@ -181,17 +192,19 @@ class Hold:
             if not holding.send or key in self._sent:
                 continue
             stored = await self.stored(head, holding.sequence)
-            for items in _together(stored.outbox, holding.run):
+            dispatcher, turn, again = self._runtime.dispatcher, stored.turn, holding.attempt > 0
+            work, rest = _apart(stored, holding.run)
+            options = self._runtime.options
+            size = max(1, min(options.packed, len(work) // options.spread))
+            for calls in _at_once(list(_packs(work, turn, size))):
+                self.check()
+                await asyncio.gather(*(dispatcher.work(head, turn, pack) for pack in calls))
+            for items in rest:
                 self.check()
                 await asyncio.gather(
-                    *(
-                        self._runtime.dispatcher.send(
-                            head, stored.turn, item, again=holding.attempt > 0
-                        )
-                        for item in items
-                    )
+                    *(dispatcher.send(head, turn, item, again=again) for item in items)
                 )
-            self._sent.add(key)
+            self._sent[key] = reduced(head, stored)
             sent = True
         return sent
 
@@ -209,12 +222,34 @@ class Hold:
         done = {task_id for execution, task_id in ended if execution == head.execution_id}
         left: list[Holding] = []
         for holding in head.holdings:
-            key = (head.incarnation, holding.sequence)
-            sent = holding.guard == self.guard.key and key in self._sent
+            sent = self._is_sent(head, holding) and not self._drops(head, holding)
             run = tuple(task_id for task_id in holding.run if task_id not in done)
             if (holding.send and not sent) or run:
                 left.append(replace(holding, send=holding.send and not sent, run=run))
         return tuple(left)
+
+    def reduced(self, head: Head) -> list[StoredTurn]:
+        """What is to be stored in place of the turns that I have sent, with `left`."""
+        turns = (
+            self._sent[head.incarnation, holding.sequence]
+            for holding in head.holdings
+            if self._is_sent(head, holding)
+        )
+        return [turn for turn in turns if turn is not None]
+
+    def _is_sent(self, head: Head, holding: Holding) -> bool:
+        return (
+            holding.guard == self.guard.key and (head.incarnation, holding.sequence) in self._sent
+        )
+
+    def _drops(self, head: Head, holding: Holding) -> bool:
+        """Whether what will stand in the place of a turn has something to send itself."""
+        turn = self._sent[head.incarnation, holding.sequence]
+        return turn is not None and bool(turn.outbox)
+
+    def _crossed_off(self) -> None:
+        self._turns |= {key: turn for key, turn in self._sent.items() if turn and turn.outbox}
+        self._sent.clear()
 
     async def refresh(self) -> Head:
         """Say in the head, now and then, that what is held has its holder still."""
@@ -229,24 +264,44 @@ class Hold:
         return await self.store(replace(head, holdings=holdings))
 
     async def cross_off(self, head: Head) -> Head:
-        """Make the head forget what I have sent."""
-        left = self.left(head, set())
-        if left != head.holdings:
-            head = await self.store(replace(head, holdings=left))
-            self._sent.clear()
-        return head
+        """Make the head forget what I have sent, unless that can wait for the next turn."""
+        while True:
+            left, turns = self.left(head, set()), self.reduced(head)
+            gone = [holding for holding in head.holdings if holding not in left]
+            if not turns and all(holding.queued and not holding.run for holding in gone):
+                return head
+            head = await self.store(replace(head, holdings=left), turns)
+            self._crossed_off()
+            if any(turn.outbox for turn in turns):
+                await self.send(head)
 
 
-def _together(outbox: Sequence[OutboxItem], run: Sequence[int]) -> Iterator[list[OutboxItem]]:
-    """What is not run here: first what begins something, several at once since their order says
-    nothing, then the rest one by one (an event may be for a child that was just begun)."""
+def _apart(
+    stored: StoredTurn, run: Sequence[int]
+) -> tuple[list[OutboxItem], list[list[OutboxItem]]]:
+    """What is not run here: work items; then the rest by what may be sent at once. First what
+    begins something, since the order of that says nothing, then one by one (an event may be for
+    a child that was just begun)."""
     here = set(run)
-    begun = [i for i in outbox if i.kind in _BEGINS and i.task_id not in here]
-    for start in range(0, len(begun), _SENT_AT_ONCE):
-        yield begun[start : start + _SENT_AT_ONCE]
-    for item in outbox:
-        if item.kind not in _BEGINS:
-            yield [item]
+    work = [i for i in stored.outbox if i.kind is Send.ACTIVITY and i.task_id not in here]
+    begun = [i for i in stored.outbox if i.kind in _BEGINS]
+    rest = [[i] for i in stored.outbox if i.kind is not Send.ACTIVITY and i.kind not in _BEGINS]
+    return work, [*_at_once(begun), *rest]
+
+
+def _at_once(items: list[T]) -> list[list[T]]:
+    return [items[at : at + _SENT_AT_ONCE] for at in range(0, len(items), _SENT_AT_ONCE)]
+
+
+def _packs(work: Sequence[OutboxItem], turn: Turn, size: int) -> Iterator[list[OutboxItem]]:
+    """Calls of the same activity, up to `size` at a time."""
+    events = (*turn.closing, *turn.events)
+    names = {e.task_id: e.name for e in events if isinstance(e, TaskScheduled)}
+    by_name: dict[str, list[OutboxItem]] = {}
+    for item in work:
+        by_name.setdefault(names[item.task_id], []).append(item)
+    for items in by_name.values():
+        yield from (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _dying(deaths: int) -> FailureDetails:

@@ -13,7 +13,9 @@ from durable.hub.messages import (
     LIMIT,
     BadMessage,
     Doorbell,
+    Doorbells,
     NewerMessage,
+    WorkBatch,
     WorkItem,
     decode_message,
 )
@@ -43,10 +45,18 @@ class Messages:
     async def handle_control(self, queue: str, message: Message, asked: float) -> None:
         """Do what a control message asks for, and delete it. One that is none of ours becomes a
         dead letter. `asked` is the monotonic time when receiving it was begun."""
-        bell = await self._decode(queue, message.body, Doorbell)
+        bell = await self._decode(queue, message.body, Doorbell | Doorbells)
         if bell is None:
             await self._delete(queue, message)
             return
+        if isinstance(bell, Doorbells):
+            self._runtime.batches.weights[queue] = len(bell.instances)
+            first = Doorbell(bell.instances[0], guard=bell.guard)
+            guard = self._received(queue, message, first, asked)
+            run = self._runtime.run_all(bell.instances, guard, None)
+            await self._under(guard, message, run)
+            return
+        self._runtime.batches.weights[queue] = 1
         if message.dequeue_count == 1 and self._runtime.join(bell):
             await self._delete(queue, message)
             return
@@ -55,13 +65,17 @@ class Messages:
 
     async def handle_work(self, queue: str, message: Message, asked: float) -> None:
         """Run the activity of a work item, store its completion, and delete the item."""
-        item = await self._decode(queue, message.body, WorkItem)
+        item = await self._decode(queue, message.body, WorkItem | WorkBatch)
         if item is None:
             await self._delete(queue, message)
             return
-        guard = self._received(queue, message, Doorbell(item.instance_id), asked)
-        work = self._runtime.work.handle(queue, item, guard, message.dequeue_count, None)
-        await self._under(guard, message, work)
+        calls = item.items if isinstance(item, WorkBatch) else (item,)
+        self._runtime.batches.weights[queue] = len(calls)
+        guard = self._received(queue, message, Doorbell(calls[0].instance_id), asked)
+        handle: Any = self._runtime.work.handle
+        if isinstance(item, WorkBatch):
+            handle = self._runtime.batches.handle
+        await self._under(guard, message, handle(queue, item, guard, message.dequeue_count, None))
 
     # ---- messages that a queue trigger received: its lease is no guard ----
 
@@ -69,24 +83,35 @@ class Messages:
         self, queue: str, body: bytes, message_id: str, dequeue_count: int
     ) -> None:
         """As `handle_control`; whoever received the message deletes it when this returns."""
-        bell = await self._decode(queue, body, Doorbell)
+        bell = await self._decode(queue, body, Doorbell | Doorbells)
         if bell is None:
+            return
+        deadline = self._runtime.deadline(self._runtime.options.invocation_budget)
+        if isinstance(bell, Doorbells):
+            first = Doorbell(bell.instances[0], guard=bell.guard)
+            if follows := self._follows(first, (message_id, dequeue_count)):
+                deaths = self._deaths(first, dequeue_count)
+                await self._runtime.ring_apart(bell.instances, follows, deaths)
+                return
+            guard = await self._runtime.put_guard_of(queue, bell.instances)
+            await self._runtime.run_all(bell.instances, guard, deadline)
             return
         if dequeue_count == 1 and self._runtime.join(bell):
             return
         guard = await self._own_guard(bell, message_id, dequeue_count)
-        await self._runtime.run(
-            bell, guard, self._runtime.deadline(self._runtime.options.invocation_budget)
-        )
+        await self._runtime.run(bell, guard, deadline)
 
     async def trigger_work(
         self, queue: str, body: bytes, message_id: str, dequeue_count: int
     ) -> None:
         """As `handle_work`; whoever received the message deletes it when this returns."""
-        item = await self._decode(queue, body, WorkItem)
+        item = await self._decode(queue, body, WorkItem | WorkBatch)
         if item is None:
             return
         deadline = self._runtime.deadline(self._runtime.options.invocation_budget)
+        if isinstance(item, WorkBatch):
+            await self._runtime.batches.handle(queue, item, None, dequeue_count, deadline)
+            return
         # it may have been the guard of a worker with a pump of its own
         follows = self._follows(Doorbell(item.instance_id), (message_id, dequeue_count))
         await self._runtime.work.handle(queue, item, None, dequeue_count, deadline, follows)
@@ -114,8 +139,7 @@ class Messages:
         """The guard that a message is, for who received it at `asked`."""
         count = message.dequeue_count
         key = (message.receipt.message_id, count)
-        follows = self._follows(bell, key)
-        deaths = bell.deaths + (count if bell.guard else count - 1)
+        follows, deaths = self._follows(bell, key), self._deaths(bell, count)
         clock = self._hub.storage.clock
         return Guard(
             clock, queue, message.receipt, asked, count=count, deaths=deaths, follows=follows
@@ -123,9 +147,14 @@ class Messages:
 
     async def _own_guard(self, bell: Doorbell, message_id: str, count: int) -> Guard:
         """A guard of ours beside a queue trigger's lease."""
-        deaths = bell.deaths + (count if bell.guard else count - 1)
+        deaths = self._deaths(bell, count)
         follows = self._follows(bell, (message_id, count))
         return await self._runtime.put_guard(replace(bell, deaths=deaths), follows)
+
+    @staticmethod
+    def _deaths(bell: Doorbell, count: int) -> int:
+        """How many holders died in a row, this delivery's before it among them."""
+        return bell.deaths + (count if bell.guard else count - 1)
 
     @staticmethod
     def _follows(bell: Doorbell, key: Key) -> tuple[Key, ...]:
@@ -134,7 +163,7 @@ class Messages:
         # a mark ends holders of smaller counts than its own
         return (*earlier, *((message, count + 1) for message, count in bell.heir_of))
 
-    async def _decode(self, queue: str, body: bytes, kind: type[Any]) -> Any:
+    async def _decode(self, queue: str, body: bytes, kind: Any) -> Any:
         """The message, or None after it was left to a newer worker or became a dead letter."""
         try:
             decoded = decode_message(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 from durable.codec import encode
 from durable.engine.execution import Execution
 from durable.errors import NonDeterminismError, RowChanged
+from durable.hub.messages import WorkItem
 from durable.hub.payloads import digest, references
 from durable.hub.reading import PayloadGone
 from durable.hub.rows import Head, InboxRow, has_id
@@ -31,9 +33,13 @@ from durable.model.events import (
 from durable.model.failure import FailureDetails
 from durable.runtime.hold import Stuck, TaskKey
 from durable.runtime.loopless import without_event_loop
+from durable.runtime.slots import first
 from durable.runtime.turns import INBOX_ROWS, Status, Turns, logger
 
 LATE_START = timedelta(seconds=30)
+
+AHEAD_SECONDS = 0.1
+"""For so long at most the code goes on before what it did is stored, where that is asked for."""
 
 
 class OrchestrationTurns(Turns[Execution]):
@@ -42,6 +48,7 @@ class OrchestrationTurns(Turns[Execution]):
     async def take(self, head: Head, offers: dict[TaskKey, Arrival]) -> list[TaskKey] | None:
         """See `Turns.take`."""
         self._match(head)
+        self.abandon()
         if self._inbox is None and self.rung:
             await self._look(head)
         now = self._clock.now()
@@ -50,7 +57,10 @@ class OrchestrationTurns(Turns[Execution]):
                 return await self._wait_for_start(head, now)
             if self._inbox is None:
                 await self._look(head)
-        rows = self._inbox.rows[:INBOX_ROWS] if self._inbox else []
+        most = INBOX_ROWS if self._runtime.options.grouped else 1
+        rows = self._inbox.rows[:most] if self._inbox else []
+        if not self._runtime.options.grouped:
+            offers = {} if rows else dict(list(offers.items())[:1])
         due = head.next_timer is not None and head.next_timer <= now
         retry = head.status == Status.STUCK
         if not (rows or offers or due or retry or head.ready or head.sequence == 0):
@@ -63,6 +73,7 @@ class OrchestrationTurns(Turns[Execution]):
         # taken out until its commit has won: it is ahead of storage from here on
         execution, self.execution = self.execution or await self._replay(head), None
         if execution.has_failed:
+            rows = self._inbox.rows if self._inbox else []
             rows = [row for row in rows if isinstance(row.arrival.event, ExecutionRewound)][:1]
             execution, offers = await self._rewound(head, execution, rows, now), {}
         else:
@@ -73,9 +84,11 @@ class OrchestrationTurns(Turns[Execution]):
                     now=now,
                     scheduled=head.start_at is not None,
                 )
-        if execution.needs_inbox and self._inbox is None:
+        if self._runtime.options.checkpoint_steps > 1:
+            await self._go_ahead(head, execution)
+        if execution.needs_inbox and self._inbox is None and not (execution.ends and head.gate):
             # the gate's etag must be older than the last look into the inbox
-            rows = (await self._look(head)).rows[:INBOX_ROWS]
+            rows = (await self._look(head)).rows[:most]
             execution.take(await self._resolved(head, rows), now=now)
         more = self._inbox is not None and len(self._inbox.rows) > len(rows)
         commit = execution.commit(nonce=self._hub.new_id(16), more=more)
@@ -89,6 +102,46 @@ class OrchestrationTurns(Turns[Execution]):
         else:
             self.execution = execution
         return list(offers)
+
+    async def _go_ahead(self, head: Head, execution: Execution) -> None:
+        """Run what the code calls before it is stored, up to so many steps or for a moment: a
+        crash repeats them. What has not ended by then goes on as `ahead` once it is stored."""
+        runtime, clock = self._runtime, self._clock
+        until = clock.monotonic() + AHEAD_SECONDS
+        for _ in range(runtime.options.checkpoint_steps - 1):
+            left = until - clock.monotonic()
+            if left <= 0 or self.rung or not self._may_run(self._hold.guard.is_fresh):
+                return
+            calls = execution.ahead()
+            if not calls or not all(self._runs_here(call.name) for call in calls):
+                return
+            begun = {}
+            for call in calls:
+                if not runtime.activities.try_take():
+                    break
+                turn = Turn(execution.sequence, clock.now(), execution.execution_id, (call,))
+                item = WorkItem.of(call, head, turn)
+                begun[call.task_id] = runtime.spawn(runtime.work.perform_here(item))
+            self.ahead.update({(execution.execution_id, t): run for t, run in begun.items()})
+            if begun:
+                await first(asyncio.wait(begun.values()), clock.sleep(left))
+            done = [t for t in begun if begun[t].done()]
+            events = [self.ahead.pop((execution.execution_id, t)).result() for t in done]
+            now = clock.now()
+            with without_event_loop():
+                arrivals = [Arrival(e, execution.execution_id) for e in events if e is not None]
+                execution.take(arrivals, now=now)
+            if len(done) < len(calls):
+                return
+
+    def _runs_here(self, name: str) -> bool:
+        definition = self._runtime.registry.activities.get(name)
+        return definition is not None and not definition.queued
+
+    def _may_run(self, fresh: bool = True) -> bool:
+        late = self._deadline is not None and self._clock.monotonic() >= self._deadline
+        runtime = self._runtime
+        return fresh and not (late or runtime.is_draining or runtime.options.always_queue)
 
     async def audit(self, head: Head) -> None:
         """Work items that nobody claims and no backlog explains are sent again."""
@@ -111,10 +164,10 @@ class OrchestrationTurns(Turns[Execution]):
     async def _resolved(self, head: Head, rows: Sequence[InboxRow]) -> list[Arrival]:
         """The rows' arrivals with their payloads; one whose payload is gone is stale."""
         arrivals: list[Arrival] = []
-        for row in rows:
+        for arrival in (each for row in rows for each in row.arrivals):
             with suppress(PayloadGone):
-                event: Any = await self._instances.resolve(head, row.arrival.event, self.known)
-                arrivals.append(replace(row.arrival, event=event))
+                event: Any = await self._instances.resolve(head, arrival.event, self.known)
+                arrivals.append(replace(arrival, event=event))
         return arrivals
 
     # ---- from history ----
@@ -187,21 +240,25 @@ class OrchestrationTurns(Turns[Execution]):
 
     def _take_on(self, turn: Turn, commit: Commit) -> tuple[int, ...]:
         """Which of the turn's activities run here: as many as there is room for."""
-        late = self._deadline is not None and self._clock.monotonic() >= self._deadline
-        if late or self._runtime.is_draining or self._runtime.options.always_queue:
-            return ()
+        if not self._may_run():
+            return tuple(i.task_id for i in commit.outbox if self._is_ahead(turn, i))
         names = {e.task_id: e.name for e in turn.events if isinstance(e, TaskScheduled)}
         run: list[int] = []
         for item in commit.outbox:
             if item.kind is not Send.ACTIVITY:
                 continue
-            definition = self._runtime.registry.activities.get(names[item.task_id])
-            if definition is None or definition.queued:
+            if self._is_ahead(turn, item):
+                run.append(item.task_id)
+                continue
+            if not self._runs_here(names[item.task_id]):
                 continue
             if not self._runtime.activities.try_take():
                 break
             run.append(item.task_id)
         return tuple(run)
+
+    def _is_ahead(self, turn: Turn, item: OutboxItem) -> bool:
+        return item.kind is Send.ACTIVITY and (turn.execution_id, item.task_id) in self.ahead
 
     # ---- before the code has begun ----
 

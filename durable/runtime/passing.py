@@ -74,10 +74,10 @@ class Passing:
         await self._runtime.dispatcher.doorbell(later, delay, nudge=False)
         return True
 
-    async def hand_in(self, item: WorkItem, event: Completion) -> None:
-        """Store a result of a foreign instance's activity, for whoever takes that."""
-        self._look_away(item.instance_id, GLANCE)
-        await self._runtime.hand_in(item, event, nudge=False)
+    async def hand_in(self, *done: tuple[WorkItem, Completion]) -> None:
+        """Store results of a foreign instance's activities, for whoever takes that."""
+        self._look_away(done[0][0].instance_id, GLANCE)
+        await self._runtime.hand_in(*done, nudge=False)
 
     async def show(self, head: Head, needs: str) -> None:
         """Say in the instance's status what it waits for, "" for nothing: where that is new."""

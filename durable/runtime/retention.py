@@ -68,7 +68,7 @@ class RetentionSweep:
                 or not self._is_over(head.runtime_status, head.time or head.created, now)
             ):
                 return
-            await purge(self._hub, head, self._runtime)
+            await purge(self._hub, head, self._runtime.ringer)
             logger.debug("purged %s, which had ended: %s", head.instance_id, head.runtime_status)
         except (StorageError, InstanceExistsError) as error:
             logger.info("purging %s: %s; it is tried again", row.instance_id, error)

@@ -9,22 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from durable.engine.ledger import Outstanding
 from durable.errors import StorageError, UnknownFormat
 from durable.hub.hub import Hub
-from durable.hub.keys import listing_key
-from durable.hub.messages import Doorbell, WorkItem
-from durable.hub.payloads import Spill
-from durable.hub.ringing import QueueRinger, repeat, start_later
+from durable.hub.messages import RINGS, Doorbell, Doorbells, WorkItem
+from durable.hub.payloads import INLINE
+from durable.hub.ringing import QueueRinger, repeat
 from durable.hub.rows import Head
+from durable.hub.together import together
 from durable.model.commit import Commit
-from durable.model.entities import is_entity
 from durable.model.events import (
     Arrival,
     Completion,
@@ -33,13 +32,17 @@ from durable.model.events import (
 from durable.model.filters import WorkItemFilters
 from durable.model.functions import Registry
 from durable.model.instance import OrchestrationRuntimeStatus
+from durable.model.meter import upkeep
 from durable.model.retention import Retention
 from durable.model.versioning import VersioningOptions
-from durable.runtime.actor import Actor, Warm
+from durable.runtime.actor import Actor, Offered, Warm
+from durable.runtime.batches import Batches
 from durable.runtime.dispatch import Dispatcher
 from durable.runtime.guards import Guard, Keeping, Key, predecessors
 from durable.runtime.hold import Stuck
+from durable.runtime.local_ringer import LocalRinger
 from durable.runtime.messages import Messages
+from durable.runtime.metering import spawn_as_work
 from durable.runtime.passing import Passing
 from durable.runtime.slots import Slots
 from durable.runtime.sweeper import Sweeper
@@ -51,7 +54,12 @@ logger = logging.getLogger("durable.runtime")
 UNSTORED = 200
 """Results that may wait for a run to store them, each a held message that has to be renewed."""
 
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+T = TypeVar("T")
+
+ROW_CHARACTERS = 200_000
+"""Of the results that lie in one row of an inbox."""
+
+Spawn = Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +67,15 @@ class RuntimeOptions:
     """How much a process takes on. Times are in seconds.
 
     `filters` says what of the app the worker takes, None for all of it, and `versioning` which
-    versions of it. `local_budget` bounds how long a run begun in passing (by an HTTP start, say)
-    takes new activities on; `invocation_budget` does so for a queue trigger's. None means no
-    bound.
+    versions of it. With `checkpoint_steps` over 1, so many steps may run before they are stored
+    together, and run again after a crash. `cache` is how many instances' code is kept between
+    their runs, `packed` how many calls of an activity share a message at most, and `spread` how
+    many messages the calls of a turn make at least, so that several workers have some; with
+    `packed` 1, each start has a message of its own too. With `direct`, a queued activity's
+    result goes to the turn that follows at once, else through the inbox, and with `grouped` a turn
+    takes all that has arrived, else what came first.
+    `local_budget` bounds how long a run begun in passing (by an HTTP start, say) takes new
+    activities on; `invocation_budget` does so for a queue trigger's. None means no bound.
     """
 
     max_activities: int = 20
@@ -73,12 +87,19 @@ class RuntimeOptions:
     filters: WorkItemFilters | None = None
     versioning: VersioningOptions = field(default_factory=VersioningOptions)
     cache: int = 1000
+    checkpoint_steps: int = 1
+    packed: int = 50
+    spread: int = 20
+    direct: bool = True
+    grouped: bool = True
     retention: Retention = field(default_factory=Retention)
     local_budget: float | None = None
     invocation_budget: float | None = None
 
 
 RETRY_LATER = 5.0
+APART = 1.0
+"""Seconds before a run that may end the process."""
 
 
 class Runtime:
@@ -104,19 +125,23 @@ class Runtime:
         self.activities = Slots(self.options.max_activities)
         self.turns = Slots(self.options.max_orchestrations)
         self.entities = Slots(self.options.max_entities)
+        self.on_turn: Callable[[Head, Commit], None] | None = None
+        """Is told of each turn committed here, with the head before it."""
         self.on_nudge: Callable[[str, float], None] | None = None
         self.on_look_away: Callable[[str, float], None] | None = None
         """Has a queue left to other workers for some seconds, where this process can."""
-        self.dispatcher = Dispatcher(hub, registry, self, self._nudge, self.taking.default_version)
+        self._queues = QueueRinger(hub, self.options.packed)
+        self.ringer = LocalRinger(self, self._queues)
+        default = self.taking.default_version
+        self.dispatcher = Dispatcher(hub, registry, self.ringer, self.sent, default)
         self.passing = Passing(self)
-        self._queue_ringer = QueueRinger(hub)
-        self._spawn = spawn or asyncio.ensure_future
+        self._spawn = spawn or spawn_as_work
         self._actors: dict[str, Actor] = {}
         self._warm: OrderedDict[str, Warm] = OrderedDict()
-        self._tasks: dict[asyncio.Task[None], None] = {}
-        self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self._alone = asyncio.Lock()
         self.work = Work(self, executor)
+        self.batches = Batches(self, self.work)
         self.messages = Messages(self)
         self._sweeper = Sweeper(self)
         self._draining = False
@@ -146,90 +171,26 @@ class Runtime:
         that are done do not pile up before a run that is busy."""
         if self._draining:
             return 0
-        return min(self.activities.free, max(0, UNSTORED - self.work.unstored))
+        room = min(self.activities.free, UNSTORED - self.work.unstored)
+        return max(0, room - self.batches.waiting)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def weight(self, queue: str) -> int:
+        """How many calls a message of a queue holds, as far as this process has seen."""
+        return self.batches.weights.get(queue, 1)
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run in the background; kept until done."""
         task = self._spawn(work)
         self._tasks[task] = None
         task.add_done_callback(self._tasks.pop)
         return task
 
-    # ---- ringing: see durable.client.Ringer ----
-
-    async def ring(self, instance_id: str, *, audit: bool = False) -> None:
-        """Have an instance looked at: by its run in this process, by a new one while there is
-        room, else by a visible doorbell. `audit` looks for what nobody sees to as well."""
-        bell = Doorbell(instance_id, audit=audit)
-        if self.join(bell):
-            return
-        if self._is_others(instance_id):
-            await self._queue_ringer.ring(instance_id)
-        elif self.turn_room():
-            guard = await self.put_guard(bell)
-            self.spawn(self.run(bell, guard, self.deadline(self.options.local_budget)))
-        else:
-            await self._queue_ringer.ring(instance_id)
-            self._nudge(self.hub.names.control_queue(instance_id), 0.0)
-
-    def _is_others(self, instance_id: str) -> bool:
-        """Whether the id alone says that another worker has to see to the instance."""
-        if is_entity(instance_id):
-            return self.taking.lacks_entity(instance_id) is not None
-        return not self.registry.orchestrators
-
-    async def start(self, head: Head, spill: Spill, over: Head | None) -> Head:
-        """Write the head of a new incarnation and begin it here while there is room; what is to
-        begin later is rung for then."""
-        if head.next_timer is not None:
-            left = head.next_timer - self.hub.storage.clock.now()
-            created = await start_later(self.hub, self, head, spill, over)
-            if head.far_start is None:
-                queue = self.hub.names.control_queue(head.instance_id)
-                self._nudge(queue, max(0.0, left.total_seconds()))
-            return created
-        if self.taking.lacks(head) is not None:
-            return await self._queue_ringer.start(head, spill, over)
-        if not self.turn_room() or head.instance_id in self._actors:
-            created = await self.hub.instances.create(head, spill, over=over)
-            await self.ring(head.instance_id)
-            return created
-        bell = Doorbell(head.instance_id)
-        guard = await self.put_guard(bell)
-        try:
-            created = await self.hub.instances.create(head, spill, over=over)
-        except BaseException:
-            # it may have come to be: the guard finds out, or rings for nothing
-            self.keeping.drop(guard)
-            raise
-        self._warm[head.instance_id] = Warm(created)
-        if not guard.is_fresh:
-            await self._queue_ringer.ring(head.instance_id)
-        deadline = self.deadline(self.options.local_budget)
-        self.spawn(self.run(bell, guard, deadline, rung=False))
-        return created
-
-    async def wait(self, instance_id: str, seconds: float) -> None:
-        """Sleep, or less when the instance ends in this process."""
-        ended = asyncio.Event()
-        self._watchers.setdefault(instance_id, set()).add(ended)
-        sleeping = asyncio.ensure_future(self.hub.storage.clock.sleep(seconds))
-        waiting = asyncio.ensure_future(ended.wait())
-        try:
-            await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            waiting.cancel()
-            watchers = self._watchers[instance_id]
-            watchers.discard(ended)
-            if not watchers:
-                del self._watchers[instance_id]
-
     # ---- life ----
 
     async def sweep(self) -> None:
         """Due timers, expired claims, and the audit; to be called every ten seconds or so."""
-        await self._sweeper.sweep()
+        with upkeep():
+            await self._sweeper.sweep()
 
     async def drain(self, seconds: float) -> None:
         """Take nothing on any more, and give what runs up to `seconds` to end. What has not
@@ -260,6 +221,11 @@ class Runtime:
             lambda: self.keeping.put(queue, body, deaths=bell.deaths, follows=follows),
         )
 
+    async def put_guard_of(self, queue: str, instance_ids: tuple[str, ...]) -> Guard:
+        """As `put_guard`, for several instances of a queue that were never run."""
+        body = Doorbells(instance_ids, guard=True).encode()
+        return await repeat(self.hub, lambda: self.keeping.put(queue, body))
+
     def offer(self, item: WorkItem, arrival: Arrival, stored: asyncio.Future[None]) -> bool:
         """Hand a completion to the run that its instance has here; False when there is none."""
         actor = self._actors.get(item.instance_id)
@@ -268,26 +234,48 @@ class Runtime:
         actor.offer(item, arrival, stored)
         return True
 
-    async def hand_in(self, item: WorkItem, event: Completion, *, nudge: bool = True) -> None:
-        """Put a result into its instance's inbox and ring: for who holds no guard any more, or,
-        without `nudge`, does not take the instance."""
+    def is_running(self, instance_id: str) -> bool:
+        """Whether the instance has a run here."""
+        return instance_id in self._actors
+
+    def is_unbegun(self, instance_id: str) -> bool:
+        """Whether the instance was written here, and is about to begin."""
+        warm = self._warm.get(instance_id)
+        return warm is not None and warm.head.sequence == 0 and not warm.head.is_terminal
+
+    def is_warm(self, instance_id: str) -> bool:
+        """Whether the instance was run here last, as far as is known."""
+        return instance_id in self._warm
+
+    async def hand_in(self, *done: tuple[WorkItem, Completion], nudge: bool = True) -> None:
+        """Put results of one instance into its inbox and ring: for who holds no guard any more,
+        or, without `nudge`, does not take the instance."""
         # the head is not asked: this worker may be unable to read it
-        message = f"{item.execution_id}|{event.task_id}"
-        arrival, nonce = Arrival(event, item.execution_id), self.hub.new_id(8)
-        if await repeat(
-            self.hub,
-            lambda: self.hub.instances.deliver(
-                item.instance_id, item.incarnation, message, arrival, nonce=nonce
-            ),
-        ):
-            await self._queue_ringer.ring(item.instance_id)
+        item, accepted = done[0][0], False
+        for arrivals in _inbox_rows(done):
+            event: Any = arrivals[0].event
+            nonce = self.hub.new_id(8)
+            # others may store some of these together with others
+            more = f"+{nonce}" if len(arrivals) > 1 else ""
+            message = f"{item.execution_id}|{event.task_id}{more}"
+            accepted = await repeat(
+                self.hub,
+                lambda: self.hub.instances.deliver(
+                    item.instance_id,
+                    item.incarnation,
+                    message,  # noqa: B023
+                    *arrivals,  # noqa: B023
+                    nonce=nonce,  # noqa: B023
+                ),
+            )
+        if accepted:
+            await self._queues.ring(item.instance_id)
             if nudge:
-                self._nudge(self.hub.names.control_queue(item.instance_id), 0.0)
+                self.nudge(self.hub.names.control_queue(item.instance_id), 0.0)
 
     async def project(self, head: Head) -> Head | None:
         """Bring the instance's row in the projection up to date, and answer its head."""
-        key = listing_key(head.created, head.instance_id)
-        return await self.hub.projection.reconcile(head.instance_id, key)
+        return await self.hub.projection.show(head)
 
     async def resend_lost(self, head: Head, tasks: list[Outstanding]) -> str:
         """See `Sweeper.resend_lost`."""
@@ -295,6 +283,8 @@ class Runtime:
 
     def note_turn(self, before: Head, commit: Commit) -> None:
         """A turn was committed here: log it, and wake who waits for the end."""
+        if self.on_turn is not None:
+            self.on_turn(before, commit)
         began = any(isinstance(event, ExecutionStarted) for event in commit.turn.events)
         if before.sequence == 0 and began:
             logger.info("started %s %s", before.name, before.instance_id)
@@ -305,8 +295,7 @@ class Runtime:
                 status = str(commit.status).lower()
                 reason = f": {commit.failure}" if commit.failure else ""
                 logger.warning("%s %s %s%s", status, before.name, before.instance_id, reason)
-            for watcher in self._watchers.get(before.instance_id, ()):
-                watcher.set()
+            self.ringer.ended(before.instance_id)
 
     # ---- runs ----
 
@@ -328,16 +317,76 @@ class Runtime:
         bell: Doorbell,
         guard: Guard,
         deadline: float | None,
-        offer: tuple[WorkItem, Arrival, asyncio.Future[None]] | None = None,
+        offers: Sequence[Offered] = (),
         *,
         rung: bool = True,
     ) -> None:
         """Run an instance until nothing is left to do here; then the guard goes, or rings.
 
         Without `rung` nothing was put into its inbox that would not ring by itself."""
+        done = False
+        try:
+            done = await self._run(bell, guard, deadline, offers, rung=rung)
+        finally:
+            if not done:
+                self.keeping.drop(guard)
+        if done:
+            await self.keeping.release(guard)
+
+    async def run_all(
+        self,
+        instance_ids: Sequence[str],
+        guard: Guard,
+        deadline: float | None,
+    ) -> None:
+        """As `run`, for several that were never run, under one guard. What came into their
+        inboxes has rung by itself."""
+        if guard.follows:
+            await self.ring_apart(instance_ids, guard.follows, guard.deaths)
+            await self.keeping.release(guard)
+            return
+
+        async def one(instance_id: str) -> bool:
+            bell = Doorbell(instance_id)
+            await self.turns.take()
+            self.turns.give()
+            return self.join(bell) or await self._run(bell, guard, deadline, rung=False)
+
+        done = False
+        try:
+            done = all(await together(instance_ids, one, RINGS))
+        finally:
+            if not done:
+                self.keeping.drop(guard)
+        if done:
+            await self.keeping.release(guard)
+
+    async def ring_apart(
+        self, instance_ids: Sequence[str], follows: tuple[Key, ...], deaths: int
+    ) -> None:
+        """A message for each of several that were run under one guard: one of them may have ended
+        the process."""
+        for instance_id in instance_ids:
+            bell = Doorbell(instance_id, deaths=deaths, heir_of=predecessors(follows))
+            await self.dispatcher.doorbell(bell)
+
+    async def _run(
+        self,
+        bell: Doorbell,
+        guard: Guard,
+        deadline: float | None,
+        offers: Sequence[Offered] = (),
+        *,
+        rung: bool = True,
+    ) -> bool:
+        """Whether the guard may go."""
         instance_id = bell.instance_id
         while (running := self._actors.get(instance_id)) is not None:
             await running.gone.wait()
+        # of several that may end this process, one at a time: so that it is known which
+        suspect = guard.deaths > 1
+        if suspect and self._alone.locked() and not offers:
+            return await self._hand_back(bell, guard)
         actor = Actor(
             self,
             instance_id,
@@ -348,13 +397,14 @@ class Runtime:
             warm=None if guard.follows else self._warm.pop(instance_id, None),
         )
         self._actors[instance_id] = actor
-        if offer is not None:
+        for offer in offers:
             actor.offer(*offer)
         done = False
-        # of several that may end this process, one at a time: so that it is known which
-        alone = self._alone if guard.deaths > 1 else nullcontext()
         try:
-            async with alone:
+            async with self._alone if suspect else nullcontext():
+                if suspect:
+                    # the others that came with it are handed back meanwhile
+                    await self.hub.storage.clock.sleep(APART)
                 self.turns.used += 1
                 try:
                     done = await actor.run()
@@ -370,13 +420,11 @@ class Runtime:
         finally:
             actor.ended.set()
             del self._actors[instance_id]
+            self.ringer.left(instance_id)
             actor.gone.set()
             if (warm := actor.warm()) is not None:
                 self._keep_warm(instance_id, warm)
-            if not done:
-                self.keeping.drop(guard)
-        if done:
-            await self.keeping.release(guard)
+        return done
 
     async def _hand_back(self, bell: Doorbell, guard: Guard) -> bool:
         """Let another try: by a message that counts no death, since nobody died."""
@@ -393,6 +441,14 @@ class Runtime:
         """The monotonic time when a budget of seconds is used up."""
         return None if budget is None else self.hub.storage.clock.monotonic() + budget
 
+    def begin_with(self, head: Head) -> None:
+        """Let the instance's run here, which is about to begin, begin with this head."""
+        self._warm[head.instance_id] = Warm(head)
+
+    def keep_warm(self, head: Head) -> None:
+        """Begin the instance's next run here, if there is one, with this head."""
+        self._keep_warm(head.instance_id, Warm(head))
+
     def _keep_warm(self, instance_id: str, warm: Warm) -> None:
         self._warm[instance_id] = warm
         while len(self._warm) > self.options.cache:
@@ -400,6 +456,24 @@ class Runtime:
             if oldest.execution is not None:
                 oldest.execution.close()
 
-    def _nudge(self, queue: str, delay: float) -> None:
+    def sent(self, queue: str, delay: float, weight: int = 1) -> None:
+        self.batches.weights[queue] = weight
+        self.nudge(queue, delay)
+
+    def nudge(self, queue: str, delay: float) -> None:
         if self.on_nudge is not None:
             self.on_nudge(queue, delay)
+
+
+def _inbox_rows(done: Sequence[tuple[WorkItem, Completion]]) -> Iterator[list[Arrival]]:
+    """Results, as many together as fit into a row of the inbox."""
+    row: list[Arrival] = []
+    size = 0
+    for item, event in done:
+        text = getattr(event, "result", None) or ""
+        if row and size + len(text) > ROW_CHARACTERS:
+            yield row
+            row, size = [], 0
+        row.append(Arrival(event, item.execution_id))
+        size += min(len(text), INLINE)
+    yield row

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from durable.ports import Clock
 
 
 class Slots:
@@ -31,7 +35,26 @@ class Slots:
             self.changed.clear()
             await self.changed.wait()
 
+    async def take_within(self, seconds: float, clock: Clock) -> bool:
+        """Wait up to `seconds` for a place and take it, if there was one."""
+        if self.try_take():
+            return True
+        taking = asyncio.ensure_future(self.take())
+        await first(taking, clock.sleep(seconds))
+        return not taking.cancelled()
+
     def give(self) -> None:
         """Give a place back."""
         self.used -= 1
         self.changed.set()
+
+
+async def first(*waits: Awaitable[Any]) -> None:
+    """Until the first is done; the others are cancelled, and have ended."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

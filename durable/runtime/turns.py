@@ -6,12 +6,13 @@ beside this.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from durable.engine.ledger import Outstanding
 from durable.errors import AmbiguousAnswer, RowChanged, RowExists, RowMissing, Throttled
@@ -95,6 +96,8 @@ class Turns(ABC, Generic[X]):
         """Whether a turn of this run stands in history."""
         self.reserved: set[TaskKey] = set()
         """Activities that were committed to run here, each with a slot taken."""
+        self.ahead: dict[TaskKey, asyncio.Task[Any]] = {}
+        """Activities that run already, while the turn that calls them is about to be stored."""
 
     @abstractmethod
     async def take(self, head: Head, offers: dict[TaskKey, Arrival]) -> list[TaskKey] | None:
@@ -119,7 +122,7 @@ class Turns(ABC, Generic[X]):
         if self._inbox is None or self.rung:
             await self._look(head)
         rows = self._inbox.rows if self._inbox else []
-        arrivals = [*(row.arrival for row in rows), *offers.values()]
+        arrivals = [*(each for row in rows for each in row.arrivals), *offers.values()]
         return not any(
             isinstance(arrival.event, ExecutionResumed)
             or getattr(arrival.event, "task_id", -1) == head.suspect
@@ -129,6 +132,12 @@ class Turns(ABC, Generic[X]):
     def look_again(self) -> None:
         """Read the inbox before the next turn."""
         self.rung, self._inbox = True, None
+
+    def abandon(self) -> None:
+        """What ran ahead of a turn that was not stored counts for nothing."""
+        for task in self.ahead.values():
+            task.cancel()
+        self.ahead.clear()
 
     def drop(self) -> None:
         """Let go of the code."""
@@ -182,9 +191,12 @@ class Turns(ABC, Generic[X]):
         """Store a turn; False when another's stands in its place, or nobody's. One that ends the
         instance may be nobody's execution."""
         turn, terminal = commit.turn, commit.status.is_terminal
-        gate = self._inbox.gate if terminal and self._inbox else None
-        if terminal and gate is None:
+        gate = (self._inbox.gate or "") if self._inbox else head.gate
+        if terminal and not gate:
             raise RowMissing("the gate is gone: another ended the instance")
+        # later turns may end the instance by it if nothing that came before it is left
+        is_all = self._inbox is None or len(self._inbox.rows) == len(consumed)
+        head = replace(head, gate=gate if is_all else "")
         closed = terminal or commit.continued
         run = () if closed else self._take_on(turn, commit)
         if commit.continued:
@@ -197,20 +209,27 @@ class Turns(ABC, Generic[X]):
         try:
             self._hold.check()
             stored_head = await self._instances.commit(
-                after, stored, spill=spill, consumed=consumed, gate=gate
+                after,
+                stored,
+                spill=spill,
+                consumed=consumed,
+                gate=gate if terminal else None,
+                reduced=self._hold.reduced(head),
             )
             won = True
-            self._hold.committed(stored_head, stored)
+            self._hold.committed(stored_head, replace(stored, spilled=tuple(spill.sizes)))
         except _LOST:
             self._hold.forget()
             self.look_again()
             won = await self._was_mine(head, turn, spill)
         finally:
+            places = {(head.execution_id, task_id) for task_id in run} - set(self.ahead)
             if won:
-                self.reserved |= {(head.execution_id, task_id) for task_id in run}
+                self.reserved |= places
             else:
                 self.known.clear()
-                for _ in run:
+                self.abandon()
+                for _ in places:
                     self._runtime.activities.give()
         if won:
             self.has_committed = True
@@ -230,19 +249,16 @@ class Turns(ABC, Generic[X]):
         """The head as it is once the turn is stored."""
         turn, closed = commit.turn, commit.status.is_terminal or commit.continued
         holdings = self._hold.left(head, ended)
-        if closed:
-            holdings = tuple(replace(h, run=()) for h in holdings if h.send)
         if commit.outbox:
-            send = any(i.kind is not Send.ACTIVITY or i.task_id not in run for i in commit.outbox)
+            out = [i for i in commit.outbox if i.kind is not Send.ACTIVITY or i.task_id not in run]
+            kinds = {item.kind for item in out}
             key, now = self._hold.guard.key, self._clock.now()
-            holdings = (*holdings, Holding(turn.sequence, key, now, send, run))
+            queued = kinds == {Send.ACTIVITY}
+            holding = Holding(turn.sequence, key, now, bool(kinds), run, queued=queued)
+            holdings = (*holdings, holding)
         live = None if closed else execution
         outstanding = live.outstanding if live is not None else {}
-        holdings = tuple(
-            replace(h, run=run)
-            for h in holdings
-            if (run := tuple(t for t in h.run if t in outstanding)) or h.send
-        )
+        holdings = tuple(h for each in holdings if (h := _undone(each, outstanding)) is not None)
         here = {task_id for holding in holdings for task_id in holding.run}
         queued_since = (
             item.since
@@ -293,3 +309,13 @@ class Turns(ABC, Generic[X]):
             gone = set(keys)
             rows = [row for row in self._inbox.rows if row.key not in gone]
             self._inbox = replace(self._inbox, rows=rows) if rows else None
+
+
+def _undone(holding: Holding, outstanding: Mapping[int, Outstanding]) -> Holding | None:
+    """What is left to do of a turn, given the tasks that have not ended; None if nothing is."""
+    run = tuple(task_id for task_id in holding.run if task_id in outstanding)
+    send = holding.send
+    if holding.queued:
+        # they were sent, by whom ever, if all have ended
+        send = send and any(item.turn == holding.sequence for item in outstanding.values())
+    return replace(holding, run=run, send=send) if run or send else None

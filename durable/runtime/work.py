@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from durable.errors import RowExists, RowMissing, StorageError, UnknownFormat
 from durable.hub.formats import FORMAT
@@ -15,11 +16,12 @@ from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.reading import PayloadGone
 from durable.hub.ringing import repeat
 from durable.hub.rows import has_id
-from durable.model.events import Arrival, TaskCompleted, TaskFailed, TaskScheduled
+from durable.model.events import Arrival, TaskFailed, TaskScheduled
 from durable.model.failure import PROCESS_DIED, FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.ports import Delete, Insert, Value
 from durable.runtime.activities import ActivityContext, run_activity
+from durable.runtime.actor import Offered, Result
 from durable.runtime.guards import CLAIMS, Claim, Guard, Key, claim_key
 from durable.runtime.orchestrations import LATE_START
 from durable.runtime.passing import backoff
@@ -31,15 +33,29 @@ logger = logging.getLogger("durable.runtime")
 
 LONG_RUN = 20.0
 
-Result = TaskCompleted | TaskFailed
+SUSPECT = 2
+"""Runs that were begun and did not end, after which an activity runs with no other such beside
+it: so that it is known which of them ends processes."""
+
+APART = 1.0
+"""Seconds before such a run, in which the others that came with it are put back."""
+
+LEFT_ALONE = 30.0
+"""Seconds after which others may run beside one that has not ended by then."""
+
+AGAIN = 2.0
+"""Seconds for which what may not run beside it is put back."""
+
+Done = tuple[WorkItem, Result]
 
 
 class Work:
     """The work items of one runtime."""
 
     def __init__(self, runtime: Runtime, executor: Executor | None = None) -> None:
-        self._runtime = runtime
+        self.runtime = self._runtime = runtime
         self._hub = runtime.hub
+        self._alone_until = 0.0
         self.unstored = 0
         """Results that wait for a run to store them, each with its message held."""
         self.executor = executor or ThreadPoolExecutor(
@@ -66,21 +82,28 @@ class Work:
         item, event = replace(item, begun=item.begun + count), None
         try:
             if item.begun > runtime.options.max_attempts:
-                if await self._is_wanted(item):
+                if await self.is_wanted(item):
                     await self._bury(queue, item, guard, follows)
                     return
             elif item.activity not in runtime.registry.activities:
-                if await self._is_wanted(item):
+                if await self.is_wanted(item):
                     await self._later(queue, item, "it is not in this worker")
-            else:
+            elif item.begun <= SUSPECT:
                 event = await self._perform_if_wanted(item, covered=guard is not None)
+            elif await self.is_wanted(item):
+                if self._hub.storage.clock.monotonic() < self._alone_until:
+                    body = replace(item, begun=item.begun - 1).encode()
+                    send = self._hub.storage.queues.send
+                    await repeat(self._hub, lambda: send(queue, body, delay=AGAIN))
+                else:
+                    event = await self._perform_apart(item, covered=guard is not None)
         except UnknownFormat as error:
             await self._later(queue, item, str(error))
         if event is not None:
             if guard is not None and not guard.is_fresh:
                 # another may have it by now: the result still counts, once
                 runtime.keeping.drop(guard)
-                await runtime.hand_in(item, event)
+                await runtime.hand_in((item, event))
             else:
                 await self._complete(item, guard, event, deadline, follows)
         else:
@@ -99,17 +122,32 @@ class Work:
         else:
             await self._runtime.keeping.release(guard)
 
-    async def _perform_if_wanted(self, item: WorkItem, *, covered: bool) -> Result | None:
-        late = self._hub.storage.clock.now() - item.scheduled > LATE_START
-        self._runtime.activities.used += 1
+    async def _perform_apart(self, item: WorkItem, *, covered: bool) -> Result | None:
+        clock = self._hub.storage.clock
+        self._alone_until = until = clock.monotonic() + LEFT_ALONE
         try:
-            if (late or item.begun > 1) and not await self._is_wanted(item):
+            await clock.sleep(APART)
+            return await self._perform_if_wanted(item, covered=covered)
+        finally:
+            if self._alone_until == until:
+                self._alone_until = 0.0
+
+    async def _perform_if_wanted(self, item: WorkItem, *, covered: bool) -> Result | None:
+        self._runtime.activities.used += 1
+        return await self.perform_in_place(item, covered=covered)
+
+    async def perform_in_place(self, item: WorkItem, *, covered: bool) -> Result | None:
+        """As `perform`, in a place that was taken and is given back; None too for what nobody
+        awaits any more, where there is reason to ask."""
+        late = self._hub.storage.clock.now() - item.scheduled > LATE_START
+        try:
+            if (late or item.begun > 1) and not await self.is_wanted(item):
                 return None
             return await self.perform(item, covered=covered)
         finally:
             self._runtime.activities.give()
 
-    async def _is_wanted(self, item: WorkItem) -> bool:
+    async def is_wanted(self, item: WorkItem) -> bool:
         """Whether anybody awaits it; a claim on what nobody does goes."""
         if await self._is_awaited(item):
             return True
@@ -128,25 +166,64 @@ class Work:
         runtime, bell = self._runtime, Doorbell(item.instance_id)
         arrival = Arrival(event, item.execution_id)
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not runtime.options.direct:
+            await runtime.hand_in((item, event))
+            await self._let_go(item, guard, follows)
+            return
         if runtime.offer(item, arrival, stored):
-            self.unstored += 1
-            try:
-                await stored
-            finally:
-                self.unstored -= 1
+            await self._stored([stored])
             await self._let_go(item, guard, follows)
             return
         if runtime.passing.is_foreign(item.instance_id):
-            await runtime.passing.hand_in(item, event)
+            await runtime.passing.hand_in((item, event))
             await self._let_go(item, guard, follows)
             return
         if guard is None:
             guard = await runtime.put_guard(bell, follows)
-        await runtime.run(bell, guard, deadline, (item, arrival, stored), rung=False)
+        await runtime.run(bell, guard, deadline, [(item, arrival, stored)], rung=False)
         if not stored.done():
             stored.cancel()
-            raise StorageError(f"the result of activity {item.activity!r} could not be stored")
+            raise _not_stored(item)
         stored.result()
+
+    async def complete_all(
+        self, done: Sequence[Done], guard: Guard | None, deadline: float | None
+    ) -> None:
+        """Have the results of a batch stored: by the run that the instance has here, by a new one
+        where its code is here, else through its inbox. Returns when they are."""
+        runtime, item = self._runtime, done[0][0]
+        if not runtime.options.direct or not (guard is None or guard.is_fresh):
+            await runtime.hand_in(*done)
+            return
+        loop = asyncio.get_running_loop()
+        offers: list[Offered] = [
+            (item, Arrival(event, item.execution_id), loop.create_future()) for item, event in done
+        ]
+        stored = [future for *_, future in offers]
+        if all(runtime.offer(*offer) for offer in offers):
+            await self._stored(stored)
+        elif runtime.passing.is_foreign(item.instance_id):
+            await runtime.passing.hand_in(*done)
+        elif runtime.is_warm(item.instance_id):
+            bell = Doorbell(item.instance_id)
+            own = await runtime.put_guard(bell)
+            run = runtime.spawn(runtime.run(bell, own, deadline, offers, rung=False))
+            settled = asyncio.gather(*stored)
+            either: set[asyncio.Future[Any]] = {run, settled}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not settled.done():
+                settled.cancel()
+                raise _not_stored(item)
+            settled.result()
+        else:
+            await runtime.hand_in(*done)
+
+    async def _stored(self, futures: Sequence[asyncio.Future[None]]) -> None:
+        self.unstored += len(futures)
+        try:
+            await asyncio.gather(*futures)
+        finally:
+            self.unstored -= len(futures)
 
     async def _is_awaited(self, item: WorkItem) -> bool:
         instances = self._hub.instances
@@ -160,7 +237,10 @@ class Work:
         ):
             return False
         message = f"{item.execution_id}|{item.task_id}"
-        return not await instances.has_message(item.instance_id, item.incarnation, message)
+        return not await repeat(
+            self._hub,
+            lambda: instances.has_message(item.instance_id, item.incarnation, message),
+        )
 
     async def _bury(
         self, queue: str, item: WorkItem, guard: Guard | None, follows: tuple[Key, ...]
@@ -239,6 +319,13 @@ class Work:
         finally:
             claiming.cancel()
 
+    async def perform_here(self, item: WorkItem) -> Result | None:
+        """As `perform`, beside the run of its instance, in a place that is given back."""
+        try:
+            return await self.perform(item, covered=True)
+        finally:
+            self._runtime.activities.give()
+
     async def _input(self, item: WorkItem) -> str | None:
         instances, payload = self._hub.instances, item.input
         if not item.has_input:
@@ -289,3 +376,7 @@ class Work:
     def close(self) -> None:
         """Begin no more functions; threads that run one are left to end."""
         self.executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _not_stored(item: WorkItem) -> StorageError:
+    return StorageError(f"a result of activity {item.activity!r} could not be stored")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from durable.errors import ConfigurationError
 from durable.settings.files import local_values, read_object
 from durable.settings.http import read_http
-from durable.settings.model import MessageEncoding, QueueSettings, Settings
+from durable.settings.model import MessageEncoding, QueueSettings, Settings, StorageClient
 from durable.settings.reader import Entry, HostFile
 from durable.settings.retention import read_retention
 from durable.settings.taking import KINDS, read_filters, read_versioning
@@ -75,6 +75,11 @@ def load_settings(
         max_concurrent_entities=_concurrency(host, "maxConcurrentEntityFunctions"),
         max_attempts=_integer(host, f"{_DURABLE}.maxAttempts", 1, _MANY, 10),
         always_queue=_boolean(host.entry(f"{_DURABLE}.alwaysQueueActivities")),
+        checkpoint_steps=_integer(host, f"{_DURABLE}.checkpointSteps", 1, 100, 1),
+        calls_per_message=_integer(host, f"{_DURABLE}.callsPerMessage", 1, 50, 50),
+        cached_instances=_integer(host, f"{_DURABLE}.cachedInstances", 0, _MANY, 1000),
+        direct_completion=_boolean(host.entry(f"{_DURABLE}.directCompletion"), default=True),
+        group_arrivals=_boolean(host.entry(f"{_DURABLE}.groupArrivals"), default=True),
         versioning=read_versioning(host),
         filters=read_filters(host, [_setting(values, name) for name in ONLY]),
         max_payload=max_payload,
@@ -85,6 +90,7 @@ def load_settings(
         route_prefix=_route_prefix(host),
         base_url=_base_url(_setting(values, "DURABLE_BASE_URL")),
         website_hostname=_given(values, "WEBSITE_HOSTNAME"),
+        storage_client=_storage_client(_setting(values, "DURABLE_STORAGE_CLIENT")),
         link_lifetime=_link_lifetime(host, values),
         allow_anonymous_management=_boolean(_setting(values, "DURABLE_MANAGEMENT_ANONYMOUS")),
         local_http_port=port,
@@ -108,8 +114,8 @@ def _integer(host: HostFile, path: str, low: int, high: int, default: int) -> in
     return default if entry is None else entry.integer(low, high)
 
 
-def _boolean(entry: Entry | None) -> bool:
-    return False if entry is None else entry.boolean()
+def _boolean(entry: Entry | None, *, default: bool = False) -> bool:
+    return default if entry is None else entry.boolean()
 
 
 def _processors() -> int:
@@ -210,6 +216,15 @@ def _message_encoding(entry: Entry | None) -> MessageEncoding:
     if encoding == "none" or entry is None:
         return "none"
     return entry.refuse('write "base64" or "none"')
+
+
+def _storage_client(entry: Entry | None) -> StorageClient:
+    client = "lean" if entry is None else entry.text().strip().casefold()
+    if client == "lean":
+        return "lean"
+    if client == "sdk" or entry is None:
+        return "sdk"
+    return entry.refuse('write "lean" or "sdk"')
 
 
 def _route_prefix(host: HostFile) -> str:

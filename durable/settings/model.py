@@ -13,6 +13,7 @@ from durable.settings.taking import VersioningSettings
 from durable.settings.values import resolved, setting
 
 MessageEncoding = Literal["base64", "none"]
+StorageClient = Literal["lean", "sdk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,20 @@ class Settings:
     default."""
     always_queue: bool
     """durableTask.alwaysQueueActivities: activities always go through their queue."""
+    checkpoint_steps: int
+    """durableTask.checkpointSteps, 1 to 100: how many steps may run before they are stored
+    together, and run again after a crash; 1 by default."""
+    calls_per_message: int
+    """durableTask.callsPerMessage, 1 to 50: how many calls of an activity share a message at most;
+    50 by default. With 1, each start has a message of its own too."""
+    cached_instances: int
+    """durableTask.cachedInstances: whose code is kept in memory between turns, in one worker; 1000
+    by default, 0 replays history at each run."""
+    direct_completion: bool
+    """durableTask.directCompletion: whoever finished an activity takes the turn; true by
+    default."""
+    group_arrivals: bool
+    """durableTask.groupArrivals: one turn takes all that has arrived; true by default."""
     versioning: VersioningSettings
     """durableTask.defaultVersion, versionMatchStrategy and versionFailureStrategy."""
     filters: WorkItemFilters | None
@@ -99,6 +114,9 @@ class Settings:
     """DURABLE_BASE_URL: what links to the management API begin with; no slash at the end."""
     website_hostname: str | None
     """WEBSITE_HOSTNAME, as App Service sets it."""
+    storage_client: StorageClient
+    """DURABLE_STORAGE_CLIENT: who writes the requests to storage, this package or the Azure SDKs;
+    "lean" by default."""
     link_lifetime: timedelta
     """DURABLE_LINK_LIFETIME_DAYS, else durableTask.linkLifetimeDays; 30 days by default."""
     allow_anonymous_management: bool

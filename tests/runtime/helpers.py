@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from durable.hub.keys import newest_first
+from durable.hub.messages import WorkBatch, WorkItem, decode_message
 from durable.hub.rows import Head
 from durable.model.functions import OrchestratorDefinition, Registry
 from durable.model.instance import InstanceStatus
+from durable.ports import Receipt
 from tests.memory_hub import MemoryHub
 
 
@@ -62,6 +64,23 @@ async def status_of(hub: MemoryHub, instance_id: str) -> InstanceStatus:
     status = await hub.outside.get_status(instance_id)
     assert status is not None
     return status
+
+
+async def tasks_in(hub: MemoryHub, queue: str) -> list[int]:
+    """The tasks that the visible messages of a work queue are for, in order; afterwards the
+    messages are as visible as before, though received once more."""
+    tasks: list[int] = []
+    seen: list[Receipt] = []
+    while messages := await hub.queues.receive(queue, limit=32, lease=60):
+        for message in messages:
+            seen.append(message.receipt)
+            decoded = decode_message(message.body)
+            assert isinstance(decoded, WorkItem | WorkBatch)
+            items = decoded.items if isinstance(decoded, WorkBatch) else (decoded,)
+            tasks += [item.task_id for item in items]
+    for receipt in seen:
+        await hub.queues.extend(queue, receipt, lease=0)
+    return sorted(tasks)
 
 
 async def rows_of(hub: MemoryHub, instance_id: str) -> list[str]:

@@ -62,13 +62,13 @@ def shown(hub: MemoryHub, *runtimes: Runtime) -> list[str]:
     for runtime in runtimes:
         update = runtime.hub.instances.update
 
-        async def noting(head: Head, update: Any = update) -> Head:
+        async def noting(head: Head, *reduced: Any, update: Any = update) -> Head:
             if head.waits_for:
                 found.append(head.waits_for)
-            stored: Head = await update(head)
+            stored: Head = await update(head, *reduced)
             return stored
 
-        runtime.hub.instances.update = noting  # type: ignore[method-assign]
+        runtime.hub.instances.update = noting  # type: ignore[method-assign, assignment]
     return found
 
 
@@ -110,7 +110,7 @@ async def test_who_starts_what_it_does_not_take_leaves_it_at_once() -> None:
     async with hub:
         lacking = await hub.add_runtime(options=only("other"))
         await hub.add_runtime(options=only("rare"))
-        client = type(hub.outside)(hub.hub, ringer=lacking, registry=hub.registry)
+        client = type(hub.outside)(hub.hub, ringer=lacking.ringer, registry=hub.registry)
         hub.tamper(lacking, before=_never_runs(hub))
         await client.start_new("rare", "r")
         await client.signal_entity(ONE, "add")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from durable.engine.entities import EntityContext
 from durable.errors import UnknownFormat
 from durable.hub.formats import FORMAT
 from durable.hub.hub import Hub
+from durable.hub.messages import PACKED as MESSAGE_FORMAT
 from durable.model.entities import EntityId
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.model.retention import Retention
@@ -85,14 +87,14 @@ async def test_an_instance_with_newer_rows_is_left_alone(
         runtime = await hub.add_runtime()
         with caplog.at_level(logging.INFO):
             await hub.run(900)
-            await runtime.ring("w", audit=True)
+            await runtime.ringer.ring("w", audit=True)
             await hub.run(300)
         assert await rows(hub, table, of_kind(kind)) == newer
         assert [row.key for row in await rows(hub, table)] == keys
         assert f"row {newer[0].key!r} of 'w' has format {FORMAT + 1}" in caplog.text
         assert "left to a newer one" in caplog.text
         if kind == "head":
-            with pytest.raises(UnknownFormat, match="has format 2, and this version of durable"):
+            with pytest.raises(UnknownFormat, match=f"has format {FORMAT + 1}, and this version"):
                 await hub.outside.get_status("w")
         else:
             assert (await status_of(hub, "w")).waiting == "a newer worker"
@@ -254,23 +256,30 @@ async def test_an_activity_whose_input_is_newer_is_left_to_a_newer_worker() -> N
 # ---- work items ----
 
 
-async def test_a_result_for_a_newer_instance_is_kept_in_its_inbox() -> None:
-    hub = MemoryHub(workers=0)
+@asynccontextmanager
+async def abandoned(hub: MemoryHub, activity: str) -> AsyncIterator[None]:
+    """The hub, with an instance whose worker died while the activity was waiting or running."""
     hub.sweeping = False
-    ran = adder(hub)
 
     @hub.orchestrator
     async def job(context: Context) -> Any:
-        return await context.call_activity("add_queued", 1)
+        return await context.call_activity(activity, 1)
 
-    table = hub.hub.names.history
     async with hub:
-        queue = hub.hub.names.work_queue("add_queued")
         first = await hub.add_runtime()
         first.activity_room = lambda: 0  # type: ignore[method-assign]
         await hub.outside.start_new("job", "j")
-        await hub.until(lambda: hub.queues.length(queue))
+        await hub.run(1)
         await hub.kill(first)
+        yield
+
+
+async def test_a_result_for_a_newer_instance_is_kept_in_its_inbox() -> None:
+    hub = MemoryHub(workers=0)
+    ran = adder(hub)
+    table, queue = hub.hub.names.history, hub.hub.names.work_queue("add_queued")
+    async with abandoned(hub, "add_queued"):
+        assert await hub.queues.length(queue) == 1
         newer = await stamp(hub, table, of_kind("head"), FORMAT + 1)
         await hub.add_runtime()
         await hub.run(600)
@@ -278,70 +287,49 @@ async def test_a_result_for_a_newer_instance_is_kept_in_its_inbox() -> None:
         assert await hub.queues.length(queue) == 0
         assert await rows(hub, table, of_kind("head")) == newer
         assert len(await rows(hub, table, of_kind("inbox"))) == 1
-        await stamp(hub, table, of_kind("head"), FORMAT)
-        assert (await hub.wait("j", timedelta(seconds=600))).output == "2"
+        await goes_on(hub)
         assert ran == [1]
-        await nothing_left(hub)
 
 
 async def test_a_late_work_item_of_a_newer_instance_waits_and_is_no_dead_letter() -> None:
     hub = MemoryHub(RuntimeOptions(max_attempts=3), workers=0)
-    hub.sweeping = False
     ran = adder(hub)
-
-    @hub.orchestrator
-    async def job(context: Context) -> Any:
-        return await context.call_activity("add_queued", 1)
-
-    table = hub.hub.names.history
-    async with hub:
-        queue = hub.hub.names.work_queue("add_queued")
-        first = await hub.add_runtime()
-        first.activity_room = lambda: 0  # type: ignore[method-assign]
-        await hub.outside.start_new("job", "j")
-        await hub.until(lambda: hub.queues.length(queue))
-        await hub.kill(first)
+    queue = hub.hub.names.work_queue("add_queued")
+    async with abandoned(hub, "add_queued"):
         await hub.run(60)
-        await stamp(hub, table, of_kind("head"), FORMAT + 1)
+        await stamp(hub, hub.hub.names.history, of_kind("head"), FORMAT + 1)
         await hub.add_runtime()
         await hub.run(3600)
         assert ran == []
         assert await hub.queues.length(queue) == 1
         assert await hub.hub.dead_letters() == []
-        await stamp(hub, table, of_kind("head"), FORMAT)
-        assert (await hub.wait("j", timedelta(seconds=600))).output == "2"
-        await nothing_left(hub)
+        await goes_on(hub)
 
 
 async def test_what_a_dead_process_held_of_a_newer_instance_needs_no_audit() -> None:
     hub = MemoryHub(workers=0)
-    hub.sweeping = False
     ran: list[int] = []
 
     @hub.activity
     async def slow(value: int) -> int:
         await hub.clock.sleep(5)
         ran.append(value)
-        return value
+        return value + 1
 
-    @hub.orchestrator
-    async def job(context: Context) -> Any:
-        return await context.call_activity("slow", 3)
-
-    table = hub.hub.names.history
-    async with hub:
-        first = await hub.add_runtime()
-        await hub.outside.start_new("job", "j")
-        await hub.run(1)
-        await hub.kill(first)
-        await stamp(hub, table, of_kind("head"), FORMAT + 1)
+    async with abandoned(hub, "slow"):
+        await stamp(hub, hub.hub.names.history, of_kind("head"), FORMAT + 1)
         # its guard rings, is passed on, and the ring that replaces it too
         await hub.add_runtime()
         await hub.run(300)
         assert ran == []
-        await stamp(hub, table, of_kind("head"), FORMAT)
-        assert (await hub.wait("j", timedelta(seconds=240))).output == "3"
-        await nothing_left(hub)
+        await goes_on(hub)
+
+
+async def goes_on(hub: MemoryHub) -> None:
+    """Once its head is of a known version again, the instance ends, and nothing is left."""
+    await stamp(hub, hub.hub.names.history, of_kind("head"), FORMAT)
+    assert (await hub.wait("j", timedelta(seconds=600))).output == "2"
+    await nothing_left(hub)
 
 
 # ---- rows that are no instance's ----
@@ -421,9 +409,9 @@ async def test_newer_settings_of_a_hub_and_dead_letters_are_refused_with_their_r
     async with hub:
         await hub.hub.bury("test-dx-control-00", b"{}", "for the test")
         newer = await stamp(hub, table, lambda row: True, FORMAT + 1)
-        with pytest.raises(UnknownFormat, match="row 'app' of 'hub' has format 2"):
+        with pytest.raises(UnknownFormat, match=f"row 'app' of 'hub' has format {FORMAT + 1}"):
             await Hub(hub.storage, "Test").create(app="test")
-        with pytest.raises(UnknownFormat, match="of 'dead' has format 2"):
+        with pytest.raises(UnknownFormat, match=f"of 'dead' has format {FORMAT + 1}"):
             await hub.hub.dead_letters()
         assert await rows(hub, table) == newer
         await stamp(hub, table, lambda row: True, FORMAT)
@@ -459,7 +447,7 @@ async def test_a_newer_message_comes_back_until_a_newer_worker_takes_it(
         await hub.run(5)
         await hub.kill(first)
         [message] = await hub.queues.receive(queue, limit=32, lease=20)
-        body = {**json.loads(message.body), "v": FORMAT + 1, "new": [1]}
+        body = {**json.loads(message.body), "v": MESSAGE_FORMAT + 1, "new": [1]}
         await hub.queues.delete(queue, message.receipt)
         if trigger:
             runtime = await hub.add_runtime()
@@ -473,13 +461,13 @@ async def test_a_newer_message_comes_back_until_a_newer_worker_takes_it(
         await hub.run(900)
         assert ran == []
         assert await hub.hub.dead_letters() == []
-        assert f"is left to a newer worker: format {FORMAT + 1}" in caplog.text
+        assert f"is left to a newer worker: format {MESSAGE_FORMAT + 1}" in caplog.text
         [left] = await _all(hub, queue)
         # what it counts for itself aside
         assert json.loads(left.body).items() >= body.items()
         assert (await head_of(hub, "j")).runtime_status in (Status.PENDING, Status.RUNNING)
         await hub.queues.delete(queue, left.receipt)
-        body["v"] = FORMAT
+        body["v"] = MESSAGE_FORMAT
         await hub.queues.send(queue, json.dumps(body).encode())
         assert (await hub.wait("j", timedelta(seconds=120))).output == "2"
         await nothing_left(hub)

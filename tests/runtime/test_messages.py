@@ -11,7 +11,7 @@ import pytest
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.errors import ConfigurationError, HubInUseError
 from durable.hub.hub import Hub
-from durable.hub.messages import LIMIT
+from durable.hub.messages import LIMIT, PACKED, RINGS, WorkBatch, decode_message
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.runtime.runtime import RuntimeOptions
 from tests.memory_hub import MemoryHub
@@ -117,6 +117,52 @@ WORK = {
     "has_input": True,
 }
 
+TASK = {name: WORK[name] for name in ("task", "call", "attempt", "input", "has_input")}
+BATCH = {
+    **{name: value for name, value in WORK.items() if name not in TASK},
+    "v": PACKED,
+    "kind": "batch",
+    "tasks": [TASK, {**TASK, "task": 1}],
+}
+BELLS = {"v": PACKED, "kind": "rings", "instances": ["j", "k"]}
+
+BAD_BATCHES: list[dict[str, Any]] = [
+    {"tasks": None},
+    {"tasks": []},
+    {"tasks": {}},
+    {"tasks": "01"},
+    {"tasks": [TASK, None]},
+    {"tasks": [[TASK]]},
+    {"tasks": [{}]},
+    {"tasks": [TASK, {**TASK, "task": -1}]},
+    {"tasks": [TASK, {**TASK, "task": True}]},
+    {"tasks": [TASK, {**TASK, "begun": "1"}]},
+    {"tasks": [TASK, {**TASK, "input": {"a": 1}}]},
+    {"tasks": [TASK, {**TASK, "input": ["k", 1]}]},
+    {"tasks": [TASK, {**TASK, "has_input": None}]},
+    {"instance": "@counter@a"},
+    {"instance": None},
+    {"inc": "../../x"},
+    {"activity": ["add"]},
+    {"scheduled": "2026-01-01T00:00:00"},
+    {"v": 0},
+]
+BAD_BELLS: list[dict[str, Any]] = [
+    {"instances": None},
+    {"instances": []},
+    {"instances": {"j": 1}},
+    {"instances": "jk"},
+    {"instances": ["j", 5]},
+    {"instances": ["j", ""]},
+    {"instances": ["j", "\ud800"]},
+    {"instances": ["j", "k" * 401]},
+    {"instances": ["j", "@counter@a"]},
+    {"instances": [["j"]]},
+    {"instances": [f"j{number}" for number in range(RINGS + 1)]},
+    {"guard": 1},
+    {"guard": "yes"},
+]
+
 HOSTILE: list[bytes] = [
     b"",
     b"\x00\xff\xfe",
@@ -153,8 +199,21 @@ HOSTILE: list[bytes] = [
             {"activity": None},
         )
     ),
+    *(json.dumps({**BATCH, **change}).encode() for change in BAD_BATCHES),
+    *(json.dumps({**BELLS, **change}).encode() for change in BAD_BELLS),
     b"x" * LIMIT,
 ]
+
+
+def test_what_the_hostile_ones_are_changed_from_is_ours() -> None:
+    batch = decode_message(json.dumps(BATCH).encode())
+    assert isinstance(batch, WorkBatch)
+    assert decode_message(batch.encode()) == batch
+    assert [item.task_id for item in batch.items] == [0, 1]
+    # a task cannot speak for another instance or turn than its message
+    foreign = {**BATCH, "tasks": [{**TASK, "instance": "k", "eid": "f", "activity": "pay"}]}
+    assert decode_message(json.dumps(foreign).encode()).items == batch.items[:1]  # type: ignore[union-attr]
+    assert decode_message(json.dumps(BELLS).encode()).instances == ("j", "k")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
@@ -184,8 +243,8 @@ async def test_a_message_of_a_newer_version_is_left_to_a_newer_worker() -> None:
     adder(hub)
     async with hub:
         [control] = hub.hub.names.control_queues
-        body = b'{"v":2,"kind":"ring","instance":"j"}'
-        await hub.queues.send(control, body)
+        newer = {"v": PACKED + 1, "kind": "ring", "instance": "j"}
+        await hub.queues.send(control, json.dumps(newer).encode())
         await hub.run(600)
         assert await hub.hub.dead_letters() == []
         assert await hub.queues.length(control) == 1

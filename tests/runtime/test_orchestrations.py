@@ -12,7 +12,7 @@ from durable.engine.context import DurableOrchestrationContext as Context
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.runtime.runtime import RuntimeOptions
 from tests.memory_hub import MemoryHub
-from tests.runtime.helpers import adder, nothing_left
+from tests.runtime.helpers import adder, nothing_left, tasks_in
 
 
 @pytest.mark.parametrize("activity", ["add", "add_queued"])
@@ -201,7 +201,9 @@ async def test_a_turn_of_many_actions_is_one_commit(actions: int) -> None:
         assert head.open_tasks == f"0-{actions - 1}"
         [turn] = await hub.hub.instances.history(head)
         assert len(turn.turn.events) == actions + 1
-        assert await hub.queues.length(hub.hub.names.work_queue("work")) == actions
+        queue = hub.hub.names.work_queue("work")
+        assert await hub.queues.length(queue) == RuntimeOptions().spread * actions // 1000
+        assert await tasks_in(hub, queue) == list(range(actions))
 
 
 async def test_generations_leave_nothing_of_the_earlier_ones() -> None:

@@ -228,7 +228,7 @@ async def test_it_can_be_rewound_again_and_again_each_time_a_little_further() ->
             # a cold process each time
             await hub.kill(hub.runtimes[0])
             await hub.add_runtime()
-            hub.client._ringer = hub.runtimes[0]
+            hub.client._ringer = hub.runtimes[0].ringer
             bench.broken.discard(each)
             bench.ran.clear()
             await hub.client.rewind("p", each)

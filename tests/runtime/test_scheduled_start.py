@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -92,7 +92,7 @@ async def test_a_duration_counts_from_now_and_a_naive_time_is_utc() -> None:
         assert (await status_of(hub, "b")).scheduled_start_time == now + timedelta(hours=2)
 
 
-@pytest.mark.parametrize("bad", [timedelta.max, "tomorrow", 5])
+@pytest.mark.parametrize("bad", [timedelta.max, "tomorrow", 5, datetime(1600, 1, 1)])
 async def test_a_time_that_cannot_be_is_refused_before_anything_is_written(bad: Any) -> None:
     hub = MemoryHub()
     begins(hub)

@@ -141,7 +141,7 @@ async def test_a_version_is_text() -> None:
             if kind == "again":
                 context.continue_as_new(None, new_version=2)  # type: ignore[arg-type]
             else:
-                await context.call_sub_orchestrator("bad", None, None, 2)  # type: ignore[arg-type]
+                await context.call_sub_orchestrator("bad", None, None, 2)  # type: ignore[call-overload]
         except InvalidRequestError as error:
             return str(error)
 

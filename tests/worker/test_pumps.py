@@ -56,6 +56,9 @@ class CountingRuntime:
         self.messages = self
         self._queues = queues
 
+    def weight(self, queue: str) -> int:
+        return 1
+
     def turn_room(self) -> int:
         return self.turns.free
 

@@ -11,8 +11,10 @@ import azure.functions as func
 import pytest
 
 from durable.errors import ConfigurationError, Throttled
+from durable.hub.formats import FORMAT
 from durable.hub.hub import Hub
 from durable.model.crontab import parse_schedule
+from durable.ports import Merge
 from durable.storage.memory import ManualClock, memory_storage
 from durable.worker.inventory import TimerFunction
 from durable.worker.invocation import Invocable, Invoker
@@ -127,6 +129,27 @@ async def test_storage_trouble_only_delays(rig: Rig, monkeypatch: pytest.MonkeyP
     assert rig.calls == []
     await elapse(rig.clock, 5, step=0.5)
     assert len(rig.calls) == 1
+    await rig.stop()
+
+
+@pytest.mark.parametrize("expression", ["*/10 * * * * *", "*/15 * * * * *"])
+async def test_the_row_of_a_newer_version_is_left_to_it(
+    rig: Rig, caplog: pytest.LogCaptureFixture, expression: str
+) -> None:
+    await rig.start("*/10 * * * * *")
+    await elapse(rig.clock, 12, step=0.5)
+    await rig.stop()
+    tables, table = rig.storage.tables, rig.hub.names.hub_table
+    await tables.transact(table, "timer", [Merge("tick", {"v": FORMAT + 1})])
+    newer = await tables.get(table, "timer", "tick")
+    await rig.start(expression)
+    await elapse(rig.clock, 600, step=5)
+    assert await tables.get(table, "timer", "tick") == newer
+    assert rig.calls == [(10.0, False)]
+    assert f"row 'tick' of 'timer' has format {FORMAT + 1}" in caplog.text
+    await tables.transact(table, "timer", [Merge("tick", {"v": FORMAT})])
+    await elapse(rig.clock, 120, step=0.5)
+    assert len(rig.calls) > 3
     await rig.stop()
 
 

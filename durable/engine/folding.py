@@ -1,0 +1,193 @@
+"""An execution's state, folded from its history: the code as far as it has come, and what stands
+open. Replay checks that the code decides what history has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Self
+
+from durable.engine.context import DurableOrchestrationContext
+from durable.engine.decider import Decider
+from durable.engine.determinism import check_leftover, check_match
+from durable.engine.ledger import Ledger, Outstanding
+from durable.engine.rewinding import effective
+from durable.model.commit import OutboxItem
+from durable.model.events import (
+    INCOMING,
+    Arrival,
+    ContinueAsNew,
+    Event,
+    ExecutionCompleted,
+    ExecutionStarted,
+    Scheduling,
+    Turn,
+)
+from durable.model.failure import FailureDetails
+from durable.model.functions import OrchestratorDefinition
+from durable.model.instance import Parent
+
+
+class Folded:
+    """See the module; single-threaded."""
+
+    def __init__(
+        self,
+        definition: OrchestratorDefinition,
+        instance_id: str,
+        start: ExecutionStarted,
+        parent: Parent | None = None,
+    ) -> None:
+        self.definition = definition
+        self.instance_id = instance_id
+        self.parent = parent
+        self.start = start
+        self.sequence = 0
+        self.ledger = Ledger()
+        self.time: datetime | None = None
+        self.is_open = True
+        self._turn_time: datetime | None = None
+        self._events: list[Event] = []
+        """What the next turn holds so far."""
+        self._sending: list[OutboxItem] = []
+        self._history: list[Turn] = []
+        self._refusal: FailureDetails | None = None
+        self._decider = Decider(definition, instance_id, parent, DurableOrchestrationContext)
+
+    @classmethod
+    def replay(
+        cls,
+        definition: OrchestratorDefinition,
+        instance_id: str,
+        start: ExecutionStarted,
+        parent: Parent | None,
+        history: Iterable[Turn],
+    ) -> Self:
+        """Fold the turns of one execution into its state.
+
+        `start` says with what the first turn begins if there is no turn yet. The last turn may
+        be the one that ended the execution, or continued it as new. Raises NonDeterminismError
+        where the code decides otherwise than history has it.
+        """
+        execution = cls(definition, instance_id, start, parent)
+        for turn in effective(history):
+            execution._replay_turn(turn)
+        return execution
+
+    @classmethod
+    def failed(
+        cls,
+        definition: OrchestratorDefinition,
+        instance_id: str,
+        start: ExecutionStarted,
+        parent: Parent | None,
+        history: Sequence[Turn],
+    ) -> Self:
+        """As `replay`, of an execution that failed and is to be rewound. The code may have been
+        mended since, and go further."""
+        execution = cls(definition, instance_id, start, parent)
+        *turns, last = effective(history)
+        events = tuple(e for e in last.events if not isinstance(e, ExecutionCompleted))
+        for turn in (*turns, replace(last, events=events, open=True)):
+            execution._replay_turn(turn)
+        execution._history = list(history)
+        return execution
+
+    @classmethod
+    def refused(
+        cls,
+        definition: OrchestratorDefinition,
+        instance_id: str,
+        start: ExecutionStarted,
+        parent: Parent | None,
+        history: Sequence[Turn],
+        failure: FailureDetails,
+        custom_status: str | None = None,
+    ) -> Self:
+        """As `replay`, of an execution whose code is not to be run: the next turn ends it with
+        `failure`. One that failed, and is to be rewound, fails again."""
+        execution = cls(definition, instance_id, start, parent)
+        for turn in effective(history):
+            for event in execution._counted(turn):
+                execution._note(event, turn.time, turn.sequence)
+        last = history[-1].events if history else ()
+        if last and isinstance(last[-1], ExecutionCompleted):
+            execution._history = list(history)
+        execution._refusal = failure
+        execution._decider.ending = ExecutionCompleted(failure=failure)
+        execution._decider.custom_status = custom_status
+        return execution
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether history has it that it failed: only `rewound` leads on from there."""
+        return bool(self._history)
+
+    @property
+    def execution_id(self) -> str:
+        """The generation this is."""
+        return self.start.execution_id
+
+    @property
+    def decider(self) -> Decider:
+        """The code as far as it has come."""
+        return self._decider
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the code waits for a resume; events are recorded meanwhile."""
+        return self._decider.suspended
+
+    @property
+    def outstanding(self) -> dict[int, Outstanding]:
+        """The tasks that were scheduled and have not ended."""
+        return self.ledger.outstanding
+
+    def is_outstanding(self, task_id: int) -> bool:
+        """Whether the task was scheduled and has not ended."""
+        return task_id in self.outstanding
+
+    def due(self, now: datetime) -> list[Arrival]:
+        """The timers that have come due, in the order of their times."""
+        return self.ledger.due(now, self.execution_id)
+
+    def next_timer(self) -> datetime | None:
+        """When the next outstanding timer is due."""
+        return self.ledger.next_timer()
+
+    def close(self) -> None:
+        """Drop the user code."""
+        self._decider.close()
+
+    # ---- folding ----
+
+    def _counted(self, turn: Turn) -> tuple[Event, ...]:
+        """Go past a turn, and answer its events of this execution."""
+        # a turn that continued as new ends one execution and begins the next
+        ends = bool(turn.closing) and turn.execution_id == self.execution_id
+        self.time, self.sequence = turn.time, turn.sequence + 1
+        self.is_open = turn.open and not ends
+        self.ledger.seen.update(turn.seen)
+        return turn.closing if ends else turn.events
+
+    def _replay_turn(self, turn: Turn) -> None:
+        decider, last = self._decider, None
+        for event in self._counted(turn):
+            last = event
+            if isinstance(event, INCOMING):
+                self._note(event, turn.time, turn.sequence)
+                decider.feed(event, turn.time, replaying=True)
+            elif isinstance(event, Scheduling) and event.task_id in self.outstanding:
+                # a rewind had it sent again; the code decided it long before
+                self._note(event, turn.time, turn.sequence)
+            else:
+                check_match(decider, event)  # type: ignore[arg-type]
+                self._note(event, turn.time, turn.sequence)
+        if not self.is_open and not isinstance(last, ContinueAsNew | ExecutionCompleted):
+            check_leftover(decider)
+
+    def _note(self, event: Event, time: datetime, sequence: int) -> None:
+        if isinstance(event, ExecutionStarted):
+            self.start = event
+        self.ledger.note(event, time, sequence)
