@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from durable.client import DurableOrchestrationClient
@@ -29,13 +30,16 @@ async def check(world: World) -> None:
         assert head is not None
         assert (head.stale, head.holdings) == ((), ()), head
         heads[head.instance_id] = head
-    client = DurableOrchestrationClient(world.plain)
+    client = world.client
     for user in world.users:
         await check_outcome(world, client, user, heads)
+    if world.planner is not None:
+        await world.planner.check(client)
     await check_free(world, client)
     await check_entities(world, client)
     await check_projection(world, heads)
     await check_litter(world, heads)
+    check_purged(world)
     for runtime in world.site.runtimes:
         used = runtime.activities.used, runtime.turns.used, runtime.entities.used
         assert used == (0, 0, 0), f"slots of activities, turns, entities still in use: {used}"
@@ -156,3 +160,19 @@ async def check_litter(world: World, heads: Heads) -> None:
             continue
         assert head is not None, f"left after a purge: {key}"
         assert rest.startswith("!") or incarnation == head.incarnation, f"of an earlier life: {key}"
+
+
+def check_purged(world: World) -> None:
+    """Nothing says that a purged instance ever was, but the ids of children that outlived it."""
+    for user in world.users:
+        if not user.purged:
+            continue
+        name = user.instance_id
+        words = {*world.site.watch.ids[name], f"'{name}'", f'"{name}"'}
+        said = re.compile(rf"({'|'.join(words)})(?!:\d)")
+        for text in world.site.everything():
+            begun = "'status': 'Pending'" in text and "'settled': 'False'" in text
+            if begun or (text.startswith(f"{HUB.index} claim") and not world.sweeping):
+                # what a start that failed has left, and a dead process, is the audit's
+                continue
+            assert not said.search(text), f"left after a purge: {words} in {text}"

@@ -50,13 +50,13 @@ MUTANTS = (
         (
             (
                 "hub/instances.py",
-                "Merge(head_key(instance), values, head.etag), row]",
-                "Merge(head_key(instance), values), row]",
+                "[Merge(head_key(instance), values, head.etag)]",
+                "[Merge(head_key(instance), values)]",
             ),
             (
                 "hub/instances.py",
-                "[Merge(head_key(head.instance_id), head.state_values(), head.etag)],",
-                "[Merge(head_key(head.instance_id), head.state_values())],",
+                "head.state_values(), head.etag),\n                *_replaced",
+                "head.state_values()),\n                *_replaced",
             ),
         ),
     ),
@@ -77,6 +77,23 @@ MUTANTS = (
                 "        self.sequence += 1\n",
             ),
         ),
+    ),
+    Mutant(
+        "an entity's turn reduced before it was sent",
+        (
+            (
+                "hub/instances.py",
+                "        row = turn_values(replace(stored, spilled=tuple(spill.sizes)), data)\n",
+                "        if is_entity(instance):\n"
+                "            turn = replace(turn, events=())\n"
+                "            data = encode_turn(replace(stored, turn=turn, outbox=()))\n"
+                "        row = turn_values(replace(stored, spilled=tuple(spill.sizes)), data)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "an entity's turn never reduced",
+        (("hub/reduction.py", "not stored.turn.events or", "True or"),),
     ),
     Mutant(
         "random child ids",
@@ -147,7 +164,7 @@ MUTANTS = (
         (
             (
                 "runtime/orchestrations.py",
-                "rows = (await self._look(head)).rows[:INBOX_ROWS]\n            execution.take(",
+                "rows = (await self._look(head)).rows[:most]\n            execution.take(",
                 "rows = (await self._look(head)).rows[:0]\n            execution.take(",
             ),
         ),
@@ -290,12 +307,71 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "a schedule follows plans that were changed",
+        (
+            (
+                "scheduling/entity.py",
+                "if state.status is not ScheduleStatus.ACTIVE or token != state.token:",
+                "if False:",
+            ),
+        ),
+    ),
+    Mutant(
+        "a schedule forgets what it dealt with",
+        (
+            (
+                "scheduling/entity.py",
+                "        state.done_until, state.trouble = until, None\n",
+                "        state.trouble = None\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "retention does not wait",
+        (
+            (
+                "runtime/retention.py",
+                "after is not None and now - ended >= after",
+                "after is not None",
+            ),
+            (
+                "runtime/retention.py",
+                "            created_to=now - shortest,\n            updated_to=now - shortest,\n",
+                "",
+            ),
+        ),
+    ),
+    Mutant(
         "times of two processes compared exactly",
         (("runtime/mail.py", "turn.time + APART", "turn.time"),),
     ),
     Mutant(
         "an entity's run without time left rings for itself",
         (("runtime/entities.py", "and not self.is_over", "and True"),),
+    ),
+    Mutant(
+        "work items that were not sent forgotten",
+        (
+            (
+                "runtime/turns.py",
+                "send = send and any(item.turn == holding.sequence for item in",
+                "send = False and any(item.turn == holding.sequence for item in",
+            ),
+        ),
+    ),
+    Mutant(
+        "rings for several taken apart without their heirs",
+        (
+            (
+                "runtime/runtime.py",
+                "bell = Doorbell(instance_id, deaths=deaths, heir_of=predecessors(follows))",
+                "bell = Doorbell(instance_id, deaths=deaths)",
+            ),
+        ),
+    ),
+    Mutant(
+        "a batch deleted before its results are stored",
+        (("runtime/batches.py", "            await running.ended()\n", ""),),
     ),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from durable.ports import Clock, Message, Storage
 from durable.runtime.runtime import Runtime, RuntimeOptions
 from durable.storage.azure.clock import ServiceClock
 from durable.storage.memory import ManualClock
+from tests.attack.scanning import text_of
 from tests.memory_hub import MemoryHub, Process
 from tests.simulation.storage import Faults, Unreliable, brief
 from tests.simulation.watch import Watch, WatchedQueues, WatchedTables
@@ -56,6 +58,7 @@ class Site(MemoryHub):
         clock = ManualClock()
         self.random = rnd
         self.watch = Watch(clock)
+        self.watch.ahead = options.checkpoint_steps > 1
         tables = WatchedTables(clock, self.watch, scan_limit=rnd.choice((1000, 1000, 7)))
         queues = WatchedQueues(clock, rnd)
         queues.watch = self.watch
@@ -71,8 +74,9 @@ class Site(MemoryHub):
             clock=clock,
         )
         self.use(unreliable, lambda size: rnd.randbytes(size).hex())
-        self.max_dequeue = 5
-        """Deliveries by a queue trigger before a message is poison."""
+        self.max_dequeue = 1000
+        """Deliveries by a queue trigger before a message is poison. Only the audit finds what such
+        a message was to do: without one, no message is."""
         self._names: dict[Runtime, str] = {}
         self._triggered: dict[Runtime, bool] = {}
         self._partial: set[Runtime] = set()
@@ -202,3 +206,14 @@ class Site(MemoryHub):
             rows = self.tables.rows(HUB.history, partition)
             found += [dict(row.values) for key, row in rows.items() if key[0] == "!"]
         return found
+
+    def everything(self) -> Iterator[str]:
+        """All that rows and messages say, but those of orchestrations."""
+        for table in HUB.tables:
+            for partition in self.tables.partitions(table):
+                if table == HUB.history and not partition.startswith("@"):
+                    continue
+                for row in self.tables.rows(table, partition).values():
+                    yield f"{table} {row.partition} {row.key} {text_of(row.values)}"
+        for name, queue in self.queues._queues.items():
+            yield from (f"{name} {each.body!r}" for each in queue.messages.values())

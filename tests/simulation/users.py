@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from durable.client import DurableOrchestrationClient
-from durable.errors import (
-    InstanceExistsError,
-    InstanceFinishedError,
-    InstanceNotFoundError,
-    InvalidRequestError,
-    StorageError,
-)
-from durable.hub.hub import Hub
 from durable.hub.rows import PURGING
 from durable.model.instance import OrchestrationRuntimeStatus as Status
-from durable.ports import Storage
-from tests.memory_hub import Mortal, Process
+from tests.simulation.callers import Caller
 from tests.simulation.programs import PROGRAM, Step, events_of, kinds_of
-from tests.simulation.storage import brief
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-INSISTENCE = 1500.0
-"""Seconds. A trigger's message that was left by a dying host shows itself after ten minutes."""
 ONCE = Counter(("again", "signal", "call", "lock", "free"))
 """Steps that mean something else in an instance that is started again."""
 PATIENCE = 120.0
@@ -39,10 +24,6 @@ WISHES = frozenset(
     {"start", "event", "suspend", "resume", "terminate", "rewind", "restart", "purge", "clean"}
 )
 SOON, LATER = timedelta(seconds=4), timedelta(seconds=130)
-
-
-class Died(BaseException):
-    """The client's process ended."""
 
 
 @dataclass
@@ -59,56 +40,27 @@ class Life:
     """Whether its end was asked for."""
 
 
-class User:
+class User(Caller):
     """Starts one instance, feeds and steers it, and then does something else with its id."""
 
     def __init__(self, world: World, number: int) -> None:
-        self.world = world
-        self.random: random.Random = world.random
         self.instance_id = f"i{number}"
         self.lives: dict[str, Life] = {}
         self.life = Life([])
         self.key = ""
         self.purged = False
-        self.doubts = 0
-        """How often an answer did not come, or refused what an earlier try may have done."""
         self._number = number * 1000
-        self._outside = self.random.random() < 0.5
-        self._client = self._connect()
-
-    def _connect(self) -> DurableOrchestrationClient:
-        """A client in a worker's process, or in a process of its own that may die."""
-        site, self._process = self.world.site, Process(self.world.site.clock)
-        if not self._outside and site.runtimes:
-            runtime = site.runtimes[0]
-            return DurableOrchestrationClient(runtime.hub, ringer=runtime, registry=site.registry)
-        storage = Storage(
-            tables=Mortal(site.storage.tables, self._process),
-            queues=Mortal(site.storage.queues, self._process),
-            clock=site.clock,
-        )
-
-        async def before(name: str, args: tuple[Any, ...]) -> None:
-            site.faults.note(f"{self.instance_id}'s user: {name} {brief(name, args)}")
-            await maybe_dies(name, args)
-
-        async def maybe_dies(name: str, args: tuple[Any, ...]) -> None:
-            if site.faults.strikes("client killed", 0.3):
-                self._process.alive = False
-                raise Died
-
-        self._process.before, self._process.after = before, maybe_dies
-        return DurableOrchestrationClient(Hub(storage, "Test", new_id=site.new_id))
+        super().__init__(world, world.random, f"i{number}")
 
     # ---- one user's life ----
 
     async def live(self) -> None:
         """Until nothing more is wanted."""
         rnd, programs = self.random, self.world.programs
-        await self._sleep(20)
+        await self.sleep(20)
         roll = rnd.random()
         steps = programs.make()
-        if roll < 0.12:
+        if roll < 0.12 and not self.world.expires:
             steps = programs.failing()
         elif roll < 0.17:
             steps = programs.deadly()
@@ -133,17 +85,33 @@ class User:
         key = f"{len(self.lives)}"
         life = self.lives[key] = Life(steps)
         version = self.random.choice((None, None, "1.0", "2.0"))
+        many = self.random.choice((None, None, None, 1, 3)) if "start_at" not in options else None
 
         async def start() -> None:
             # where an earlier try's answer was lost: what is there already is not to run again
             head = await self.world.plain.instances.head(self.instance_id)
             mine = head is not None and head.tags.get("life") == key
             given = {**options, "if_exists": "skip"} if mine else options
-            await self._client.start_new(
+            if many is not None:
+                # beside others, which have nothing to do
+                ids = [f"{self.instance_id}+{key}.{number}" for number in range(many)]
+                empty: list[Any] = [[[], []] for _ in ids]
+                client = self.client
+                await client.start_many(PROGRAM, empty, instance_ids=ids, if_exists="skip")
+                await client.start_many(
+                    PROGRAM,
+                    [[steps, []]],
+                    instance_ids=[self.instance_id],
+                    version=version,
+                    tags={"life": key},
+                    **given,
+                )
+                return
+            await self.client.start_new(
                 PROGRAM, self.instance_id, [steps, []], version, tags={"life": key}, **given
             )
 
-        await self._insist("start", start)
+        await self.insist("start", start)
         # of several at once, or where an answer was lost, the head says which one it is
         head = await self.world.plain.instances.head(self.instance_id)
         assert head is not None, f"{self.instance_id} was started, and is not there"
@@ -155,7 +123,7 @@ class User:
         """As many events as the program waits for, and now and then one that nobody wants."""
         life = self.life
         for _ in range(events_of(life.steps)):
-            await self._sleep(30)
+            await self.sleep(30)
             if not await self._raise(life, "e"):
                 return
         if self.random.random() < 0.3:
@@ -163,7 +131,7 @@ class User:
         if self.random.random() < 0.2:
             # until it takes no more: what it took until then counts
             for _ in range(HAIL):
-                await self._sleep(3)
+                await self.sleep(3)
                 if not await self._raise(life, "x"):
                     return
 
@@ -173,8 +141,8 @@ class User:
         if name == "e":
             life.asked.append(number)
         doubts = self.doubts
-        if not await self._insist(
-            "event", lambda: self._client.raise_event(self.instance_id, name, number)
+        if not await self.insist(
+            "event", lambda: self.client.raise_event(self.instance_id, name, number)
         ):
             return False
         if self.doubts == doubts:
@@ -185,20 +153,20 @@ class User:
         """Suspend and resume, terminate, tidy up, or nothing."""
         instance_id = self.instance_id
         roll = self.random.random()
-        await self._sleep(60)
+        await self.sleep(60)
         if roll < 0.25:
             for _ in range(self.random.choice((1, 1, 2))):
-                await self._insist("suspend", lambda: self._client.suspend(instance_id))
-            await self._sleep(40)
-            await self._insist("resume", lambda: self._client.resume(instance_id))
+                await self.insist("suspend", lambda: self.client.suspend(instance_id))
+            await self.sleep(40)
+            await self.insist("resume", lambda: self.client.resume(instance_id))
         elif roll < 0.4:
             self.life.terminated = True
             recurse = self.random.random() < 0.5
-            await self._insist(
-                "terminate", lambda: self._client.terminate(instance_id, "enough", recurse=recurse)
+            await self.insist(
+                "terminate", lambda: self.client.terminate(instance_id, "enough", recurse=recurse)
             )
         elif roll < 0.5:
-            await self._insist("clean", lambda: self._client.clean_entity_storage())
+            await self.insist("clean", lambda: self.client.clean_entity_storage())
 
     async def _see_to_it(self) -> None:
         """Until it has ended: a Stuck one is resumed, a failed one rewound, and one that may
@@ -211,7 +179,7 @@ class User:
             if head is None or head.status == PURGING:
                 continue
             if head.status == Status.FAILED and self._has("once"):
-                await self._insist("rewind", lambda: self._client.rewind(self.instance_id))
+                await self.insist("rewind", lambda: self.client.rewind(self.instance_id))
             elif head.is_terminal:
                 return
             elif self.doubts and clock.monotonic() - since > PATIENCE:
@@ -221,11 +189,11 @@ class User:
     async def _restart(self) -> None:
         again = Life(self.life.steps, acknowledged=True)
         self.life = self.lives[self.key] = again
-        await self._insist("restart", lambda: self._client.restart(self.instance_id, False))
+        await self.insist("restart", lambda: self.client.restart(self.instance_id, False))
 
     async def _purge(self) -> None:
-        await self._insist(
-            "purge", lambda: self._client.purge_instance_history(self.instance_id, recurse=True)
+        await self.insist(
+            "purge", lambda: self.client.purge_instance_history(self.instance_id, recurse=True)
         )
         self.purged = True
 
@@ -234,38 +202,3 @@ class User:
             step[0] == kind or (step[0] == "sub" and any(s[0] == kind for s in step[1]))
             for step in self.life.steps
         )
-
-    # ---- how they ask ----
-
-    async def _sleep(self, most: float) -> None:
-        await self.world.site.clock.sleep(self.random.random() * most)
-
-    async def _insist(self, what: str, call: Callable[[], Awaitable[Any]]) -> bool:
-        """Repeat until acknowledged; False when it is refused for good."""
-        until = self.world.site.clock.monotonic() + INSISTENCE
-        while self.world.site.clock.monotonic() < until:
-            asked = asyncio.ensure_future(_plain(call()))
-            await asyncio.wait({asked})
-            try:
-                asked.result()
-            except (StorageError, Died, asyncio.CancelledError):
-                self.doubts += 1
-                if not self._process.alive or not self._outside:
-                    self._client = self._connect()
-                await self.world.site.clock.sleep(1)
-            except InstanceExistsError as refused:
-                self.doubts += 1
-                # it ends its last messages first, or is being purged
-                if "last messages" not in str(refused) and "purged" not in str(refused):
-                    return False
-                await self.world.site.clock.sleep(1)
-            except (InstanceFinishedError, InstanceNotFoundError, InvalidRequestError):
-                return False
-            else:
-                self.world.done[what] += 1
-                return True
-        raise AssertionError(f"{what} of {self.instance_id} was never answered")
-
-
-async def _plain(call: Awaitable[Any]) -> None:
-    await call

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from durable.hub.keys import gate_key, payload_key, turn_key
 from durable.hub.payloads import join, payload_row_keys
-from durable.hub.rows import PURGING, decode_turn, payload_from_columns
+from durable.hub.rows import PURGING, StoredTurn, decode_turn, payload_from_columns
+from durable.model.commit import Send
 from durable.model.events import (
     EntityLockGranted,
     EntityOperationCompleted,
@@ -33,7 +35,7 @@ from durable.model.events import (
     TimerFired,
     Turn,
 )
-from durable.ports import Clock, Delete, Insert, Op, Receipt, Row
+from durable.ports import Clock, Delete, Insert, Op, Receipt, Replace, Row
 from durable.runtime.activities import ActivityContext
 from durable.storage.memory import ManualClock, MemoryTables
 from tests.simulation.storage import UnorderedQueues
@@ -64,8 +66,15 @@ class Watch:
         self._ended: set[Task] = set()
         self._raised: set[tuple[str, str]] = set()
         self._latest: dict[str, datetime] = {}
+        self.ids: dict[str, set[str]] = {}
+        """Of each instance, what its lives and executions were called."""
+        self.removed: dict[str, timedelta] = {}
+        """How long after its end each instance was removed."""
         self.known: set[Task] = set()
         """Every task that a commit asked for, by execution and number."""
+        self.ahead = False
+        """Whether activities may run before they are stored: grouped checkpoints."""
+        self.began_ahead = self.batches = 0
         self.broken: list[str] = []
         """What was broken: user code and the runtime catch exceptions, the world looks here."""
 
@@ -79,13 +88,17 @@ class Watch:
     def sent(self, body: bytes) -> None:
         """A work item says only what was committed."""
         data = json.loads(body)
-        if data.get("kind") == "work":
-            task = data["eid"], data["task"]
-            self.require(task in self.known, f"sent before it was committed: {data}")
+        if data.get("kind") in ("work", "batch"):
+            tasks = {(data["eid"], each["task"]) for each in data.get("tasks", (data,))}
+            self.require(tasks <= self.known, f"sent before it was committed: {data}")
+            self.batches += data["kind"] == "batch"
 
     def began(self, context: ActivityContext, number: int) -> None:
-        """An activity runs after its TaskScheduled."""
+        """An activity runs after its TaskScheduled, unless the user has waived that."""
         task = context.execution_id, context.task_id
+        if self.ahead and task not in self.known:
+            self.began_ahead += 1
+            return
         self.require(task in self.known, f"ran before it was committed: {context} {number}")
 
     # ---- what is written ----
@@ -96,19 +109,23 @@ class Watch:
         turns = [op for op in ops if isinstance(op, Insert) and "|h|" in op.key]
         for op in ops:
             if op.key[0] != "!":
-                self._row(op, old, new, bool(turns))
+                self._row(op, before, after, bool(turns))
         if any(op.key[0] == "!" or op.key.endswith("|a") for op in ops):
             self._head(old, new, before, after)
         for op in turns:
             self._turn(after[op.key], after)
 
-    def _row(self, op: Op, old: Row | None, new: Row | None, commits: bool) -> None:
+    def _row(self, op: Op, before: Rows, after: Rows, commits: bool) -> None:
         """Turns and payloads are written once; each row goes only when it may."""
+        old, new = _head(before), _head(after)
         kind = op.key.partition("|")[2][:1]
         incarnation = op.key.partition("|")[0]
         rewritten = not isinstance(op, Insert | Delete) and op.values
-        self.require(kind not in "hp" or not rewritten, f"rewritten: {op}")
         head = new or old
+        if kind == "h" and isinstance(op, Replace):
+            self._reduced(op, before, after)
+        else:
+            self.require(kind not in "hp" or not rewritten, f"rewritten: {op}")
         own = head is not None and head.values["inc"] == incarnation
         if head is None or not own:
             self._message(op) if kind == "b" else None
@@ -127,6 +144,14 @@ class Watch:
         if kind == "b":
             self._message(op)
 
+    def _reduced(self, op: Replace, before: Rows, after: Rows) -> None:
+        """An entity's turn loses what it said of others, with its outbox, and nothing else."""
+        was, now = (read_stored(rows[op.key], rows) for rows in (before, after))
+        turn = replace(was.turn, events=())
+        self.require(op.key in before and now.turn == turn, f"rewritten: {was} {now}")
+        drops = all(item.kind is Send.DROP_PAYLOAD for item in now.outbox)
+        self.require(drops and _is_entity(after), f"it has more to send: {now}")
+
     def _message(self, op: Op) -> None:
         """What one instance sends another was committed before."""
         sender = _SENDER.fullmatch(op.key.partition("|b|")[2])
@@ -138,6 +163,8 @@ class Watch:
         now: Any = new.values if new else {}
         was: Any = old.values if old else {}
         entity = str((now or was).get("instance", "")).startswith("@")
+        if now:
+            self.ids.setdefault(now["instance"], set()).update((now["inc"], now["eid"]))
         if new is None:
             gone = old is None or was["status"] == PURGING or entity
             self.require(gone, f"a head deleted that was not being purged: {was}")
@@ -153,6 +180,10 @@ class Watch:
             turn_key(now["inc"], was["seq"]) in after
         )
         self.require(now["seq"] == was["seq"] + moved, f"turns and head apart: {was} {now}")
+        if now["status"] == PURGING and was["status"] != PURGING and not entity:
+            self.require(was["status"] in _TERMINAL, f"purged before its end: {was}")
+            ended = datetime.fromisoformat(was.get("time") or now["created"].isoformat())
+            self.removed[now["instance"]] = self._clock.now() - ended
         if was["status"] in _TERMINAL:
             rewound = was["status"] == "Failed" and gate_key(now["inc"]) in after
             same = now["status"] in (was["status"], PURGING) and not moved
@@ -246,14 +277,24 @@ class WatchedQueues(UnorderedQueues):
 
 
 def read_turn(row: Row, rows: Rows) -> Turn:
-    """A stored turn; its own text may lie in payload rows."""
+    """A turn; its own text may lie in payload rows."""
+    return read_stored(row, rows).turn
+
+
+def read_stored(row: Row, rows: Rows) -> StoredTurn:
+    """A turn with its outbox."""
     values: Any = row.values
     text = payload_from_columns("data", values)
     if isinstance(text, PayloadRef):
         keys = payload_row_keys(row.key.partition("|")[0], text)
         text = join([dict(rows[key].values) for key in keys])
     time = datetime.fromisoformat(values["time"])
-    return decode_turn(text or "", int(row.key[-10:]), time, values["nonce"]).turn
+    return decode_turn(text or "", int(row.key[-10:]), time, values["nonce"])
+
+
+def _is_entity(rows: Rows) -> bool:
+    head: Any = _head(rows)
+    return head is not None and head.values["instance"].startswith("@")
 
 
 def _head(rows: Rows) -> Row | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +14,10 @@ from durable.hub.hub import Hub
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Storage
 from durable.runtime.runtime import RuntimeOptions
+from tests.simulation import schedules
 from tests.simulation.checks import check
 from tests.simulation.programs import Effects, Programs, kinds_of, register
+from tests.simulation.schedules import Planner
 from tests.simulation.site import Site
 from tests.simulation.storage import Faults
 from tests.simulation.users import User
@@ -23,7 +26,9 @@ FAULTY = timedelta(seconds=100)
 LIMIT = timedelta(seconds=1800)
 AFTERWARDS = timedelta(seconds=60)
 OPERATOR = 20.0
-OUTCOMES = frozenset({"completed", "terminated", "stuck", "dead letter", "repeated"})
+OUTCOMES = frozenset(
+    {"completed", "terminated", "stuck", "dead letter", "repeated", "sent together", "ran ahead"}
+)
 
 
 class World:
@@ -37,7 +42,11 @@ class World:
         self.sweeping = seed % 2 == 0
         """Without the audit, guards and doorbells alone have to bring everything to its end."""
         self.far = self.sweeping
-        self.site = Site(rnd, self._faults, _options(rnd))
+        retention = schedules.retention_of(seed)
+        self.expires = retention.failed is not None
+        """Whether what has failed is removed in time."""
+        options = _without_some_paths(replace(_options(rnd), retention=retention), seed)
+        self.site = Site(rnd, self._faults, options)
         self.site.sweeping = self.sweeping
         if self.sweeping:
             # what a trigger drops comes back by the audit alone
@@ -51,8 +60,14 @@ class World:
         plain = Storage(tables=self.site.tables, queues=self.site.queues, clock=self.site.clock)
         self.plain = Hub(plain, "Test", new_id=self.site.new_id)
         """The hub without faults, to look with."""
+        self.client = DurableOrchestrationClient(self.plain)
+        schedules.register(self.site, self.client)
         self._operated = 0.0
         self.users = [User(self, number) for number in range(rnd.randint(1, 4))]
+        self.planner: Planner | None = None
+        if schedules.is_planned(seed):
+            # of its own chance, so that the other seeds stay what they are
+            self.planner = Planner(self, random.Random(-seed - 1))
 
     def _faults(self, clock: Any) -> Faults:
         return Faults(self.random, clock, self.note)
@@ -67,7 +82,10 @@ class World:
         site = self.site
         async with site:
             self.faults.on = True
-            users = [asyncio.ensure_future(user.live()) for user in self.users]
+            lives = [user.live() for user in self.users]
+            if self.planner is not None:
+                lives.append(self.planner.live())
+            users = [asyncio.ensure_future(life) for life in lives]
             try:
                 until = site.clock.now() + FAULTY
                 while site.clock.now() < until:
@@ -86,7 +104,8 @@ class World:
         for each in self.users:
             for life in each.lives.values():
                 self.done += kinds_of(life.steps)
-        return self.done + self.faults.counts
+        ways = {"sent together": site.watch.batches, "ran ahead": site.watch.began_ahead}
+        return self.done + self.faults.counts + Counter(ways)
 
     async def _step(self, users: list[asyncio.Task[None]]) -> None:
         await self.site.step()
@@ -120,18 +139,19 @@ class World:
             await self._step([])
 
     def _open(self) -> list[dict[str, Any]]:
-        """Orchestrations that have not ended, and entities that are Stuck."""
+        """Orchestrations that have not ended or are to be removed, and entities that are Stuck."""
+        kept = () if self.expires else ("Failed",)
         return [
             head
             for head in self.site.heads()
-            if head["status"] not in ("Completed", "Failed", "Terminated")
+            if head["status"] not in ("Completed", "Terminated", *kept)
             and not (head["instance"].startswith("@") and head["status"] != "Stuck")
         ]
 
     async def _operate(self) -> None:
         """What ends processes was mended: someone resumes what is Stuck, and retries what became
         a dead letter with it."""
-        now, client = self.site.clock.monotonic(), DurableOrchestrationClient(self.plain)
+        now, client = self.site.clock.monotonic(), self.client
         if now - self._operated < OPERATOR:
             return
         self._operated = now
@@ -164,6 +184,15 @@ def _options(rnd: random.Random) -> RuntimeOptions:
         max_attempts=rnd.choice((4, 1000)),
         always_queue=rnd.random() < 0.3,
         cache=rnd.choice((0, 1000)),
+        checkpoint_steps=rnd.choice((1, 1, 1, 5)),
+        packed=rnd.choice((1, 3, 50)),
+        spread=rnd.choice((1, 2, 20)),
         local_budget=rnd.choice((None, 5.0)),
         invocation_budget=rnd.choice((10.0, 300.0)),
     )
+
+
+def _without_some_paths(options: RuntimeOptions, seed: int) -> RuntimeOptions:
+    """Of its own chance, so that the seeds stay what they are otherwise."""
+    rnd = random.Random(f"paths {seed}")
+    return replace(options, direct=rnd.random() < 0.75, grouped=rnd.random() < 0.75)
