@@ -6,7 +6,7 @@ CHECKS := format lint types contracts audit unit
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo start test simulate mutants chaos fix lock sbom $(CHECKS)
+.PHONY: help setup demo start test simulate mutants chaos bench fix lock sbom $(CHECKS)
 
 help:
 	@echo "make demo       run the sample app, kill a worker, watch it finish"
@@ -15,6 +15,7 @@ help:
 	@echo "make simulate   lives of a simulated hub; SEEDS=100000 for long, SEED=7 for one's trace"
 	@echo "make mutants    plant faults in a copy of the code: the simulation has to find each"
 	@echo "make chaos      kill, stop and lie to workers under load; SIZE=10000 for long"
+	@echo "make bench      measure ours, peers and the bare storage; ARGS='--only W1,W2 --repeat 3'"
 	@echo "make fix        format the code and apply the linter's safe fixes"
 	@echo "make setup      only set up: .venv and .tools (the others do it themselves)"
 	@echo "make lock       pin the newest packages that fit (needs uv and npm)"
@@ -57,6 +58,7 @@ lint: setup
 types: setup
 	@echo "== types: mypy --strict"
 	@$(BIN)/python -m mypy
+	@$(BIN)/python -m mypy bench
 
 contracts: setup
 	@echo "== contracts: import-linter"
@@ -89,6 +91,9 @@ mutants: setup
 chaos: setup
 	@$(BIN)/python -m tests.chaos --size $(SIZE) $(ARGS)
 
+bench: setup
+	@$(BIN)/python -m bench $(ARGS)
+
 fix: setup
 	-@$(BIN)/python -m ruff check --fix .
 	@$(BIN)/python -m ruff format .
@@ -102,4 +107,8 @@ lock:
 	$(COMPILE) pyproject.toml requirements/agent-framework.in -o requirements/agent-framework.txt
 	$(COMPILE) requirements/node.in -o requirements/node.txt
 	$(COMPILE) requirements/security.in -o requirements/security.txt
+	for peer in dbos restate durabletask durable_functions; do \
+		$(COMPILE) bench/peers/$$peer.in -o bench/peers/$$peer.txt || exit 1; \
+	done
 	cd tools/azurite && npm install --package-lock-only --omit-lockfile-registry-resolved
+	cd bench/peers/restate_server && npm install --package-lock-only --omit-lockfile-registry-resolved
