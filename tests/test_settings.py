@@ -74,6 +74,11 @@ def test_defaults(app: Folder) -> None:
         max_concurrent_entities=10 * CPUS,
         max_attempts=10,
         always_queue=False,
+        checkpoint_steps=1,
+        calls_per_message=50,
+        cached_instances=1000,
+        direct_completion=True,
+        group_arrivals=True,
         versioning=VersioningSettings(),
         filters=None,
         max_payload=16 * 1024 * 1024,
@@ -86,6 +91,7 @@ def test_defaults(app: Folder) -> None:
         route_prefix="api",
         base_url=None,
         website_hostname=None,
+        storage_client="lean",
         link_lifetime=timedelta(days=30),
         allow_anonymous_management=False,
         local_http_port=None,
@@ -108,6 +114,11 @@ def test_everything_set(app: Folder) -> None:
                     "maxConcurrentOrchestratorFunctions": "3",
                     "maxAttempts": 4,
                     "alwaysQueueActivities": True,
+                    "checkpointSteps": 5,
+                    "callsPerMessage": "1",
+                    "cachedInstances": 0,
+                    "directCompletion": False,
+                    "groupArrivals": "false",
                     "maxPayloadBytes": 2048,
                     "linkLifetimeDays": 0.5,
                     "storageProvider": {
@@ -151,6 +162,9 @@ def test_everything_set(app: Folder) -> None:
     assert (settings.max_concurrent_activities, settings.max_concurrent_orchestrators) == (7, 3)
     assert (settings.max_attempts, settings.max_payload) == (4, 2048)
     assert settings.always_queue is True
+    assert (settings.checkpoint_steps, settings.calls_per_message) == (5, 1)
+    assert settings.cached_instances == 0
+    assert (settings.direct_completion, settings.group_arrivals) == (False, False)
     assert settings.link_lifetime == timedelta(hours=12)
     assert settings.function_timeout == timedelta(days=1, hours=2, minutes=3, seconds=4)
     assert settings.route_prefix == "v1/shop"
@@ -302,6 +316,12 @@ def test_a_function_without_a_time_limit(app: Folder) -> None:
     assert app.load({"functionTimeout": None}).function_timeout == timedelta(minutes=30)
 
 
+@pytest.mark.parametrize("client", ["lean", "sdk"])
+def test_the_storage_client_is_a_setting(app: Folder, client: str) -> None:
+    settings = app.load(durable(), {"DURABLE_STORAGE_CLIENT": client.upper()})
+    assert settings.storage_client == client
+
+
 def test_a_setting_for_links_wins_over_host_json(app: Folder) -> None:
     settings = app.load(durable(linkLifetimeDays=2), {"DURABLE_LINK_LIFETIME_DAYS": "7"})
     assert settings.link_lifetime == timedelta(days=7)
@@ -389,6 +409,13 @@ HOST_FAULTS: list[tuple[Any, str]] = [
     (durable(maxAttempts=1.5), "maxAttempts is 1.5: write a whole number"),
     (durable(maxPayloadBytes=10), "maxPayloadBytes is 10: write a whole number from 1024"),
     (durable(alwaysQueueActivities="often"), 'is "often": write true or false'),
+    (durable(checkpointSteps=0), "checkpointSteps is 0: write a whole number from 1 to 100"),
+    (durable(checkpointSteps="all"), 'checkpointSteps is "all": write a whole number'),
+    (durable(callsPerMessage=51), "callsPerMessage is 51: write a whole number from 1 to 50"),
+    (durable(callsPerMessage=False), "callsPerMessage is false: write a whole number"),
+    (durable(cachedInstances=-1), "cachedInstances is -1: write a whole number from 0"),
+    (durable(directCompletion=2), "directCompletion is 2: write true or false"),
+    (durable(groupArrivals="x"), 'groupArrivals is "x": write true or false'),
     (durable(linkLifetimeDays=0), "linkLifetimeDays is 0: write a number of days above 0"),
     (durable(linkLifetimeDays=[]), "write a number of days"),
     (durable(storageProvider=7), r"storageProvider is 7: must be an object"),
@@ -454,6 +481,7 @@ def test_faults_in_local_settings(app: Folder, local: Any, message: str) -> None
         ("DURABLE_BASE_URL", "https://a:99999"),
         ("DURABLE_BASE_URL", "https://"),
         ("DURABLE_MANAGEMENT_ANONYMOUS", "perhaps"),
+        ("DURABLE_STORAGE_CLIENT", "fast"),
         ("DURABLE_LINK_LIFETIME_DAYS", "nan"),
         ("DURABLE_LINK_LIFETIME_DAYS", "-1"),
         ("DURABLE_HTTP_ALLOWED_PRIVATE_TARGETS", "a b"),
