@@ -77,8 +77,8 @@ async def test_a_turn_of_1000_activities_outlives_a_killed_worker(
     async with served(tmp_path, azurite, hub) as app:
         await app.start("fan_out", "wide", b"1000")
         async with asyncio.timeout(PATIENCE):
-            # in the middle: some have gone out, and others have not
-            while sum((await asyncio.to_thread(app.state.messages)).values()) < 100:
+            # in the middle: some of the twenty messages have gone out, and others have not
+            while sum((await asyncio.to_thread(app.state.messages)).values()) < 5:
                 pass
         app.process.popen.kill()
     async with served(tmp_path, azurite, hub) as app:

@@ -63,7 +63,7 @@ class Guide(MemoryHub):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        ringer = self.runtimes[0] if self.runtimes else None
+        ringer = self.runtimes[0].ringer if self.runtimes else None
         version = self.options.versioning.default_version
         self.client = DurableOrchestrationClient(
             self.hub, ringer=ringer, registry=self.registry, default_version=version
