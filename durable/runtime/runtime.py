@@ -38,7 +38,7 @@ from durable.model.versioning import VersioningOptions
 from durable.runtime.actor import Actor, Offered, Warm
 from durable.runtime.batches import Batches
 from durable.runtime.dispatch import Dispatcher
-from durable.runtime.guards import Guard, Keeping, Key, Shared, predecessors
+from durable.runtime.guards import Guard, Keeping, Key, predecessors
 from durable.runtime.hold import Stuck
 from durable.runtime.local_ringer import LocalRinger
 from durable.runtime.messages import Messages
@@ -320,17 +320,18 @@ class Runtime:
         offers: Sequence[Offered] = (),
         *,
         rung: bool = True,
-        shared: Shared | None = None,
     ) -> None:
-        """Run an instance until nothing is left to do here; then the guard goes, or rings. It may
-        be `shared` with other runs.
+        """Run an instance until nothing is left to do here; then the guard goes, or rings.
 
         Without `rung` nothing was put into its inbox that would not ring by itself."""
-        shared, done = shared or Shared(self.keeping, guard, 1), False
+        done = False
         try:
             done = await self._run(bell, guard, deadline, offers, rung=rung)
         finally:
-            await shared.leave(done=done)
+            if not done:
+                self.keeping.drop(guard)
+        if done:
+            await self.keeping.release(guard)
 
     async def run_all(
         self,
@@ -345,20 +346,20 @@ class Runtime:
             await self.keeping.release(guard)
             return
 
-        if not instance_ids:
-            await self.keeping.release(guard)
-        shared = Shared(self.keeping, guard, len(instance_ids))
-
-        async def one(instance_id: str) -> None:
+        async def one(instance_id: str) -> bool:
             bell = Doorbell(instance_id)
             await self.turns.take()
             self.turns.give()
-            if self.join(bell):
-                await shared.leave(done=True)
-            else:
-                await self.run(bell, guard, deadline, rung=False, shared=shared)
+            return self.join(bell) or await self._run(bell, guard, deadline, rung=False)
 
-        await together(instance_ids, one, RINGS)
+        done = False
+        try:
+            done = all(await together(instance_ids, one, RINGS))
+        finally:
+            if not done:
+                self.keeping.drop(guard)
+        if done:
+            await self.keeping.release(guard)
 
     async def ring_apart(
         self, instance_ids: Sequence[str], follows: tuple[Key, ...], deaths: int
