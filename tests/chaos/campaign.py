@@ -37,6 +37,8 @@ BURST = 4
 PAUSES = (1.0, 4.0, 12.0, 25.0)
 QUIET_SECONDS = 120.0
 LOOK_SECONDS = 1.0
+BUSY_SECONDS = 0.2
+BUSY_LOOKS = 50
 SAY_SECONDS = 10.0
 
 Say = Callable[[str], None]
@@ -204,7 +206,7 @@ class _Play:
         while rounds < 2 or not self._all_told.is_set():
             rounds += 1
             await self._calm(self._pauses_left())
-            await self._cluster.kill()
+            await self._cluster.kill(among=await self._busy())
             await asyncio.sleep(ALONE)
             for _ in range(BURST):
                 await self._calm()
@@ -212,6 +214,16 @@ class _Play:
                     await self._cluster.pause(self._random.choice(PAUSES))
                 else:
                     await self._cluster.kill()
+
+    async def _busy(self) -> set[str]:
+        """The workers that have an activity in flight, once there is one; none if none comes."""
+        for _ in range(BUSY_LOOKS):
+            soon = Where("ends", "gt", now() + BUSY_SECONDS)
+            page = await self._stage.storage.tables.query(self._stage.effects, [soon])
+            if page.rows:
+                return {str(row.values["worker"]) for row in page.rows}
+            await asyncio.sleep(BUSY_SECONDS)
+        return set()
 
     async def _calm(self, least: float = 0.0) -> None:
         await asyncio.sleep(max(self._random.uniform(*self._campaign.between), least))

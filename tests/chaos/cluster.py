@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -49,8 +50,9 @@ class Cluster(Protocol):
         """End them all."""
         ...
 
-    async def kill(self) -> None:
-        """One of them ends as by `kill -9`, and another takes its place."""
+    async def kill(self, among: Collection[str] = ()) -> None:
+        """One of them ends as by `kill -9`, and another takes its place: one of these marks, if
+        one of them serves."""
         ...
 
     async def pause(self, seconds: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from tests.chaos.cluster import APP, Answer, Fault, Unanswered, now
@@ -38,11 +38,13 @@ class Hosts:
             await host.kill()
             await host.__aexit__(None, None, None)
 
-    async def kill(self) -> None:
+    async def kill(self, among: Collection[str] = ()) -> None:
         """See `Cluster`."""
         if len(self._hosts) < self._count:
             return
-        mark, host = self._hosts.pop(self._random.randrange(len(self._hosts)))
+        wanted = [each for each in self._hosts if each[0] in among]
+        mark, host = chosen = self._random.choice(wanted or self._hosts)
+        self._hosts.remove(chosen)
         self.faults.append(Fault("kill", mark, now()))
         await host.kill()
         await host.__aexit__(None, None, None)

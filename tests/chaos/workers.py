@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,13 +73,14 @@ class Workers:
         if self._session is not None:
             await self._session.close()
 
-    async def kill(self) -> None:
+    async def kill(self, among: Collection[str] = ()) -> None:
         """See `Cluster`. One that serves: killing those that only begin to start would prove
         nothing. One that stands still may be the one."""
         serving = [slot for slot in self._slots if await asyncio.to_thread(accepts, slot.port)]
         if not serving:
             return
-        slot = self._random.choice(serving)
+        wanted = [slot for slot in serving if slot.mark in among]
+        slot = self._random.choice(wanted or serving)
         self.faults.append(Fault("kill", slot.mark, now()))
         slot.process.kill()
         slot.is_paused = False

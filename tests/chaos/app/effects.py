@@ -4,6 +4,7 @@ attempt, and one for each effect, whose key is the idempotency key."""
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
@@ -15,8 +16,10 @@ from azure.data.tables import TableClient, TableServiceClient
 import durable as df
 
 
-def perform(kind: str) -> str:
-    """Write down this attempt, then the effect if no earlier attempt has; the effect's key."""
+def perform(kind: str, work: float = 0.0) -> str:
+    """Write down this attempt, then the effect if no earlier attempt has; the effect's key.
+
+    The activity goes on for `work` seconds: who is killed until `ends` has it in flight."""
     context = df.activity_context()
     attempt = {
         "PartitionKey": context.instance_id,
@@ -25,6 +28,7 @@ def perform(kind: str) -> str:
         "execution": context.execution_id,
         "task": context.task_id,
         "worker": os.environ["CHAOS_WORKER"],
+        "ends": time.time() + work,
     }
     key = sha256(context.idempotency_key.encode()).hexdigest()[:32]
     effect = {"PartitionKey": context.instance_id, "RowKey": f"effect-{key}", "kind": kind}

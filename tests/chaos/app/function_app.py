@@ -22,7 +22,7 @@ app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 @app.activity_trigger(input_name="work")
 def charge(work: float) -> str:
-    key = perform("charge")
+    key = perform("charge", work)
     # whoever dies here has charged, and nobody knows
     time.sleep(work)
     return key
@@ -36,7 +36,7 @@ async def ship(work: float) -> str:
 
 @app.activity_trigger(input_name="item")
 def pack(item: dict[str, Any]) -> int:
-    perform("pack")
+    perform("pack", item["work"])
     time.sleep(item["work"])
     return len(item["text"])
 
