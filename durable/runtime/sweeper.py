@@ -225,6 +225,8 @@ class Sweeper:
         hub = self._hub
         now = hub.storage.clock.now()
         resent, waiting = 0, set[str]()
+        # asked once: what is sent here must not count as a backlog
+        backlogs: dict[str, bool] = {}
         for task in tasks:
             event = task.event
             assert isinstance(event, TaskScheduled)
@@ -234,7 +236,9 @@ class Sweeper:
             key = claim_key(head.instance_id, head.execution_id, event.task_id)
             if await hub.storage.tables.get(hub.names.index, CLAIMS, key) is not None:
                 continue
-            if await hub.storage.queues.has_visible(queue):
+            if queue not in backlogs:
+                backlogs[queue] = await hub.storage.queues.has_visible(queue)
+            if backlogs[queue]:
                 waiting.add(event.name)
                 continue
             item = WorkItem(

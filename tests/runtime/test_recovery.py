@@ -231,6 +231,33 @@ async def test_a_lost_work_item_is_sent_again() -> None:
         assert set(ran) == {5}
 
 
+async def test_lost_work_items_of_a_fan_out_are_sent_again_together() -> None:
+    hub = MemoryHub(RuntimeOptions(max_activities=0, packed=1))
+    ran: list[int] = []
+
+    @hub.queued_activity
+    async def part(value: int) -> int:
+        ran.append(value)
+        return value
+
+    @hub.orchestrator
+    async def job(context: Context) -> Any:
+        return await context.task_all([context.call_activity("part", n) for n in range(5)])
+
+    async with hub:
+        await hub.client.start_new("job", "j")
+        await hub.idle()
+        queue = await lose_work(hub, "part")
+        while not await hub.queues.length(queue):
+            await hub.run(1)
+        assert hub.clock.monotonic() < 90
+        await hub.run(1)
+        assert await hub.queues.length(queue) == 5
+        hub.runtimes[0].activities.size = 5
+        assert (await hub.wait("j")).output == "[0,1,2,3,4]"
+        assert sorted(ran) == [0, 1, 2, 3, 4]
+
+
 async def test_a_backlog_explains_why_an_item_has_not_begun() -> None:
     hub = MemoryHub(RuntimeOptions(max_activities=0))
     long_job(hub, 1)
