@@ -163,6 +163,26 @@ class Keeping(Protocol):
         ...
 
 
+class Shared:
+    """A guard that several runs hold: the last of them deletes it. One that fails lets it ring at
+    once, and all of them are taken over."""
+
+    def __init__(self, keeping: Keeping, guard: Guard, runs: int) -> None:
+        self.guard = guard
+        self._keeping = keeping
+        self._runs = runs
+        self._dropped = False
+
+    async def leave(self, *, done: bool) -> None:
+        """A run is over."""
+        self._runs -= 1
+        if not done and not self._dropped:
+            self._dropped = True
+            self._keeping.drop(self.guard)
+        elif not self._runs and not self._dropped:
+            await self._keeping.release(self.guard)
+
+
 class Keeper:
     """Keeps leases on the event loop it is used on."""
 

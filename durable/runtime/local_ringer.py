@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from durable.errors import StorageError
@@ -13,10 +14,22 @@ from durable.hub.payloads import Spill
 from durable.hub.ringing import QueueRinger, by_queue, create_all, start_later
 from durable.hub.rows import Head
 from durable.model.entities import is_entity
-from durable.runtime.guards import Guard
+from durable.runtime.guards import Shared
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
+
+
+PUTS = 2
+"""Guards that are being put at a time, while more starts come and share the next one."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Instances whose guard is about to be put."""
+
+    ids: list[str]
+    put: asyncio.Task[Shared] | None = None
 
 
 class LocalRinger:
@@ -27,6 +40,9 @@ class LocalRinger:
         self._runtime = runtime
         self._hub = runtime.hub
         self._queues = queues
+        self._most = RINGS if runtime.options.packed > 1 else 1
+        self._waiting: dict[str, Waiting] = {}
+        self._putting = asyncio.Semaphore(PUTS)
         self._watchers: dict[str, set[asyncio.Event]] = {}
         self._over: set[str] = set()
         """Of those that run here, those that have ended: who waits now is told no more."""
@@ -61,9 +77,9 @@ class LocalRinger:
         is_here = (
             is_now and self._runtime.turn_room() and not self._runtime.is_running(head.instance_id)
         )
-        bell, guard = Doorbell(head.instance_id), None
+        bell, shared = Doorbell(head.instance_id), None
         if is_here:
-            guard, head = await self._ready(bell, head, announced=announced)
+            shared, head = await self._ready(head, announced=announced)
         elif not announced:
             head = await self._hub.projection.announce(head)
         if head.next_timer is not None:
@@ -75,7 +91,7 @@ class LocalRinger:
             return created
         if self._runtime.taking.lacks(head) is not None:
             return await self._queues.start(head, spill, over)
-        if guard is None:
+        if shared is None:
             created = await self._hub.instances.create(head, spill, over=over)
             await self.ring(head.instance_id)
             return created
@@ -83,25 +99,58 @@ class LocalRinger:
             created = await self._hub.instances.create(head, spill, over=over)
         except BaseException:
             # it may have come to be: the guard finds out, or rings for nothing
-            self._runtime.keeping.drop(guard)
+            await shared.leave(done=False)
             raise
         self._runtime.begin_with(created)
+        guard = shared.guard
         if not guard.is_fresh:
             await self._queues.ring(head.instance_id)
-        deadline = self._deadline()
-        self._runtime.spawn(self._runtime.run(bell, guard, deadline, rung=False))
+        run = self._runtime.run(bell, guard, self._deadline(), rung=False, shared=shared)
+        self._runtime.spawn(run)
         return created
 
-    async def _ready(self, bell: Doorbell, head: Head, *, announced: bool) -> tuple[Guard, Head]:
+    async def _ready(self, head: Head, *, announced: bool) -> tuple[Shared, Head]:
         """What has to be there before the head: neither waits for the other."""
-        guarding = asyncio.ensure_future(self._runtime.put_guard(bell))
+        guarding = asyncio.ensure_future(self._guarded(head.instance_id))
         try:
             head = head if announced else await self._hub.projection.announce(head)
         except BaseException:
             with suppress(StorageError):
-                self._runtime.keeping.drop(await guarding)
+                await (await guarding).leave(done=True)
             raise
         return await guarding, head
+
+    async def _guarded(self, instance_id: str) -> Shared:
+        """A guard for an instance that is about to be written: starts that come while another's
+        is being put share the next one."""
+        queue = self._hub.names.control_queue(instance_id)
+        waiting = self._waiting.get(queue)
+        if waiting is None or len(waiting.ids) >= self._most:
+            waiting = self._waiting[queue] = Waiting([])
+            waiting.put = self._runtime.spawn(self._put(queue, waiting))
+        waiting.ids.append(instance_id)
+        put = waiting.put
+        assert put is not None
+        try:
+            return await asyncio.shield(put)
+        except asyncio.CancelledError:
+            put.add_done_callback(self._not_wanted)
+            raise
+
+    def _not_wanted(self, put: asyncio.Task[Shared]) -> None:
+        if not put.cancelled() and put.exception() is None:
+            self._runtime.spawn(put.result().leave(done=True))
+
+    async def _put(self, queue: str, waiting: Waiting) -> Shared:
+        async with self._putting:
+            if self._waiting.get(queue) is waiting:
+                del self._waiting[queue]
+            first, *others = waiting.ids
+            if others:
+                guard = await self._runtime.put_guard_of(queue, tuple(waiting.ids))
+            else:
+                guard = await self._runtime.put_guard(Doorbell(first))
+            return Shared(self._runtime.keeping, guard, len(waiting.ids))
 
     async def start_all(self, starts: Sequence[tuple[Head, Spill]]) -> Sequence[Head | Exception]:
         """As `start` for each of several that are to begin now, many under one guard."""

@@ -38,7 +38,7 @@ from durable.model.versioning import VersioningOptions
 from durable.runtime.actor import Actor, Offered, Warm
 from durable.runtime.batches import Batches
 from durable.runtime.dispatch import Dispatcher
-from durable.runtime.guards import Guard, Keeping, Key, predecessors
+from durable.runtime.guards import Guard, Keeping, Key, Shared, predecessors
 from durable.runtime.hold import Stuck
 from durable.runtime.local_ringer import LocalRinger
 from durable.runtime.messages import Messages
@@ -320,18 +320,17 @@ class Runtime:
         offers: Sequence[Offered] = (),
         *,
         rung: bool = True,
+        shared: Shared | None = None,
     ) -> None:
-        """Run an instance until nothing is left to do here; then the guard goes, or rings.
+        """Run an instance until nothing is left to do here; then the guard goes, or rings. It may
+        be `shared` with other runs.
 
         Without `rung` nothing was put into its inbox that would not ring by itself."""
-        done = False
+        shared, done = shared or Shared(self.keeping, guard, 1), False
         try:
             done = await self._run(bell, guard, deadline, offers, rung=rung)
         finally:
-            if not done:
-                self.keeping.drop(guard)
-        if done:
-            await self.keeping.release(guard)
+            await shared.leave(done=done)
 
     async def run_all(
         self,
@@ -346,20 +345,20 @@ class Runtime:
             await self.keeping.release(guard)
             return
 
-        async def one(instance_id: str) -> bool:
+        if not instance_ids:
+            await self.keeping.release(guard)
+        shared = Shared(self.keeping, guard, len(instance_ids))
+
+        async def one(instance_id: str) -> None:
             bell = Doorbell(instance_id)
             await self.turns.take()
             self.turns.give()
-            return self.join(bell) or await self._run(bell, guard, deadline, rung=False)
+            if self.join(bell):
+                await shared.leave(done=True)
+            else:
+                await self.run(bell, guard, deadline, rung=False, shared=shared)
 
-        done = False
-        try:
-            done = all(await together(instance_ids, one, RINGS))
-        finally:
-            if not done:
-                self.keeping.drop(guard)
-        if done:
-            await self.keeping.release(guard)
+        await together(instance_ids, one, RINGS)
 
     async def ring_apart(
         self, instance_ids: Sequence[str], follows: tuple[Key, ...], deaths: int
