@@ -11,6 +11,8 @@ LONG_TEXT = 60_000
 KINDS = ("order", "batch", "approval", "transfer", "monitor")
 SHARES = (45, 12, 18, 22, 3)
 LOOKS_EVERY = 3.0
+MONITORS = 20
+"""At most: each stays open until all else was started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,10 @@ def plan(seed: int, size: int) -> list[Job]:
     """`size` jobs in the order in which they are to be started, each kind among them from twenty
     jobs on."""
     rnd = random.Random(seed)
-    kinds = [*KINDS, *rnd.choices(KINDS, SHARES, k=max(0, size - len(KINDS)))]
+    kinds = list(KINDS)
+    while len(kinds) < size:
+        most = len(KINDS) if kinds.count("monitor") < MONITORS else KINDS.index("monitor")
+        kinds += rnd.choices(KINDS[:most], SHARES[:most])
     kinds = kinds[:size]
     rnd.shuffle(kinds)
     return [_job(rnd, f"{kind}-{number}", kind) for number, kind in enumerate(kinds)]
