@@ -68,11 +68,8 @@ class Instances(Removal):
         partition = encode(head.instance_id)
         await self._write(partition, spill)
         key = head_key(head.instance_id)
-        first: Op = (
-            Insert(key, head.to_values())
-            if over is None
-            else Replace(key, head.to_values(), over.etag)
-        )
+        values = head.to_values()
+        first: Op = Insert(key, values) if over is None else Replace(key, values, over.etag)
         # the payload rows must still be there: whoever cleans up after an old incarnation may
         # have taken them for litter
         present = [Merge(row.key, {}) for row in spill.rows]
@@ -83,33 +80,29 @@ class Instances(Removal):
             if error.index > len(gates):
                 raise RowExists("the instance was cleaned up at the same moment") from error
             raise
-        return replace(head.with_etag(etags[0]), gate=etags[1] if gates else "")
+        return replace(head.with_etag(etags[0], values), gate=etags[1] if gates else "")
 
     async def reopen(self, head: Head, message_id: str, arrival: Arrival) -> Head:
         """Let an instance that has ended go on with an arrival: head, gate and inbox in one
         transaction. Raises RowChanged or RowMissing when it is not as it was read, RowExists
         when it goes on already."""
         row = {"v": FORMAT, "order": 0, **payload_columns("data", encode_arrivals([arrival]))}
+        values = head.changed(head.state_values())
         ops: list[Op] = [
-            Merge(head_key(head.instance_id), head.state_values(), head.etag),
+            Merge(head_key(head.instance_id), values, head.etag),
             _gate(head),
             Insert(inbox_key(head.incarnation, message_id), row),
         ]
         etags = await self._tables.transact(self._table, encode(head.instance_id), ops)
-        return head.with_etag(etags[0])
+        return head.with_etag(etags[0], values)
 
     async def update(self, head: Head, reduced: Sequence[StoredTurn] = ()) -> Head:
         """Store the head's state columns, and `reduced` turns in place of what they were, if
         nobody changed the head since; RowChanged or RowMissing otherwise."""
-        etags = await self._tables.transact(
-            self._table,
-            encode(head.instance_id),
-            [
-                Merge(head_key(head.instance_id), head.state_values(), head.etag),
-                *_replaced(head, reduced),
-            ],
-        )
-        return head.with_etag(etags[0])
+        values = head.changed(head.state_values())
+        ops = [Merge(head_key(head.instance_id), values, head.etag), *_replaced(head, reduced)]
+        etags = await self._tables.transact(self._table, encode(head.instance_id), ops)
+        return head.with_etag(etags[0], values)
 
     # ---- turns ----
 
@@ -154,13 +147,14 @@ class Instances(Removal):
             gate = etags[0] if gate else None
             head = replace(head, gate="")
         row = turn_values(replace(stored, spilled=tuple(spill.sizes)), data)
+        values = head.changed(values)
         ops: list[Op] = [Merge(head_key(instance), values, head.etag)]
         ops += [Insert(turn_key(incarnation, turn.sequence), row), *_replaced(head, reduced)]
         ops += [Delete(key) for key in consumed]
         if gate:
             ops.append(Delete(gate_key(incarnation), gate))
         etags = await self._tables.transact(self._table, partition, ops)
-        return head.with_etag(etags[0])
+        return head.with_etag(etags[0], values)
 
     # ---- the inbox ----
 

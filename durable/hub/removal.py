@@ -49,7 +49,7 @@ class Removal(Reading):
                     raise
                 del left[error.index - 1]
                 continue
-            head, left = head.with_etag(etags[0]), left[DELETE_BATCH:]
+            head, left = head.with_etag(etags[0], {}), left[DELETE_BATCH:]
         return head
 
     async def delete_head(self, head: Head) -> None:

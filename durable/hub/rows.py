@@ -91,9 +91,9 @@ class Head:
     begin, where that was asked for; until then `next_timer` is that too. `waits_for` is what no
     worker that looked at it had, "" where nothing is missing.
 
-    `etag`, `gate` and `row` are not stored: the versions of the head itself, of the gate when all
-    that had been accepted was taken in, and of the row in the projection, as far as this process
-    knows them.
+    `etag`, `gate`, `row` and `stored` are not stored: the versions of the head itself, of the gate
+    when all that had been accepted was taken in, and of the row in the projection, as far as this
+    process knows them, and the columns of the head under its etag.
 
     An entity's head is the same row: its `input` is the state, `base` the first turn that is
     still stored, and `lock` says which orchestration has it to itself.
@@ -108,6 +108,7 @@ class Head:
     etag: str = ""
     gate: str = ""
     row: str = ""
+    stored: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     version: str | None = None
     sequence: int = 0
     base: int = 0
@@ -211,6 +212,7 @@ class Head:
             status=values["status"],
             created=values["created"],
             etag=row.etag,
+            stored=values,
             version=values["version"] or None,
             sequence=values["seq"],
             base=values["base"],
@@ -238,9 +240,14 @@ class Head:
             waits_for=values.get("needs", ""),
         )
 
-    def with_etag(self, etag: str) -> Head:
-        """The same content under the etag that a write returned."""
-        return replace(self, etag=etag)
+    def changed(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Those of some columns that the row does not hold yet under this etag."""
+        absent, stored = object(), self.stored
+        return {key: value for key, value in values.items() if stored.get(key, absent) != value}
+
+    def with_etag(self, etag: str, values: Mapping[str, Value]) -> Head:
+        """The same content under the etag that a write of these columns returned."""
+        return replace(self, etag=etag, stored={**self.stored, **values})
 
 
 @dataclass(frozen=True, slots=True)
