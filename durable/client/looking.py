@@ -185,12 +185,12 @@ class Looking(Access):
         clock = self._hub.storage.clock
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         began = looked = clock.monotonic()
-        pause, told = _SHORTEST, False
+        pause = _SHORTEST
         while True:
             now = clock.monotonic()
             left = None if seconds is None else began + seconds - now
             is_over = left is not None and left <= 0
-            sure = end and not told and now - looked < _SURE and self._ringer.will_tell(instance_id)
+            sure = end and now - looked < _SURE and self._ringer.will_tell(instance_id)
             if is_over or not sure:
                 head = await self._head(instance_id)
                 looked = clock.monotonic()
@@ -203,7 +203,9 @@ class Looking(Access):
                         f"instance {instance_id!r} is still {head.runtime_status} after {seconds} s"
                     )
             wait = _LONGEST if sure else pause
-            told = await self._ringer.wait(instance_id, wait if left is None else min(wait, left))
+            ended = await self._ringer.wait(instance_id, wait if left is None else min(wait, left))
+            if ended is not None and (status := await self._status_of(ended)) is not None:
+                return status
             pause = pause if sure else min(pause * 1.5, _LONGEST)
 
     async def _status_of(self, head: Head) -> InstanceStatus | None:

@@ -42,8 +42,9 @@ class Ringer(Protocol):
         """Whether the instance runs here now, so that `wait` learns of its end."""
         ...
 
-    async def wait(self, instance_id: str, seconds: float) -> bool:
-        """Return after `seconds`, or sooner when the instance has ended here: whether it has."""
+    async def wait(self, instance_id: str, seconds: float) -> Head | None:
+        """Return after `seconds`, or sooner when the instance has ended here: the head it has
+        then, where that is known."""
         ...
 
 
@@ -89,10 +90,10 @@ class QueueRinger:
         """No: nothing runs here."""
         return False
 
-    async def wait(self, instance_id: str, seconds: float) -> bool:
+    async def wait(self, instance_id: str, seconds: float) -> Head | None:
         """Sleep."""
         await self._hub.storage.clock.sleep(seconds)
-        return False
+        return None
 
 
 async def create_all(hub: Hub, starts: Sequence[tuple[Head, Spill]]) -> list[Head | Exception]:

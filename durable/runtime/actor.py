@@ -53,6 +53,9 @@ PATIENCE = 2.0
 """Seconds after which a run that only waits shows the instance's state."""
 
 LONG_NAP = 5.0
+BRIEF = 0.1
+"""For so long a run that waits for its activities keeps its turn."""
+
 AT_ONCE = 3
 """Rounds of the event loop that a run waits before it makes itself comfortable."""
 
@@ -289,6 +292,9 @@ class Actor:
             # most activities that end at once do so within these, and are taken in together
             await asyncio.sleep(0)
         if self._wake.is_set():
+            return
+        # who runs what ends at once keeps his turn: more of them would only wait for places
+        if await self._woken(self._until_timer(head, BRIEF)):
             return
         # waiting takes no turn from others
         self._runtime.turns.give()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from durable.errors import StorageError
@@ -14,22 +13,11 @@ from durable.hub.payloads import Spill
 from durable.hub.ringing import QueueRinger, by_queue, create_all, start_later
 from durable.hub.rows import Head
 from durable.model.entities import is_entity
-from durable.runtime.guards import Shared
+from durable.runtime.gathering import Gathering
+from durable.runtime.guards import Guard, Shared
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
-
-
-PUTS = 2
-"""Guards that are being put at a time, while more starts come and share the next one."""
-
-
-@dataclass(slots=True)
-class Waiting:
-    """Instances whose guard is about to be put."""
-
-    ids: list[str]
-    put: asyncio.Task[Shared] | None = None
 
 
 class LocalRinger:
@@ -40,10 +28,10 @@ class LocalRinger:
         self._runtime = runtime
         self._hub = runtime.hub
         self._queues = queues
-        self._most = RINGS if runtime.options.packed > 1 else 1
-        self._waiting: dict[str, Waiting] = {}
-        self._putting = asyncio.Semaphore(PUTS)
-        self._watchers: dict[str, set[asyncio.Event]] = {}
+        most = RINGS if runtime.options.packed > 1 else 1
+        self._guards = Gathering(runtime.spawn, self._put_guard, most, self._not_wanted)
+        self._rings = Gathering(runtime.spawn, self._ring_all, most)
+        self._watchers: dict[str, list[asyncio.Future[Head | None]]] = {}
         self._over: set[str] = set()
         """Of those that run here, those that have ended: who waits now is told no more."""
 
@@ -55,9 +43,13 @@ class LocalRinger:
             return
         if self._is_others(instance_id):
             await self._queues.ring(instance_id)
-        elif self._runtime.turn_room():
-            guard = await self._runtime.put_guard(bell)
-            self._runtime.spawn(self._runtime.run(bell, guard, self._deadline()))
+        elif self._runtime.take_turn():
+            try:
+                guard = await self._runtime.put_guard(bell)
+            except BaseException:
+                self._runtime.turns.give()
+                raise
+            self._runtime.spawn(self._run(bell, guard))
         else:
             await self._queues.ring(instance_id)
             self._runtime.nudge(self._hub.names.control_queue(instance_id), 0.0)
@@ -73,45 +65,68 @@ class LocalRinger:
     ) -> Head:
         """Write the head of a new incarnation and begin it here while there is room; what is to
         begin later is rung for then."""
-        is_now = head.next_timer is None and self._runtime.taking.lacks(head) is None
-        is_here = (
-            is_now and self._runtime.turn_room() and not self._runtime.is_running(head.instance_id)
-        )
-        bell, shared = Doorbell(head.instance_id), None
-        if is_here:
-            shared, head = await self._ready(head, announced=announced)
-        elif not announced:
+        runtime = self._runtime
+        is_now = head.next_timer is None and runtime.taking.lacks(head) is None
+        if is_now and not runtime.is_running(head.instance_id) and runtime.take_turn():
+            try:
+                return await self._start_here(head, spill, over, announced=announced)
+            except BaseException:
+                runtime.turns.give()
+                raise
+        if not announced:
             head = await self._hub.projection.announce(head)
         if head.next_timer is not None:
-            left = head.next_timer - self._hub.storage.clock.now()
-            created = await start_later(self._hub, self, head, spill, over)
-            if head.far_start is None:
-                queue = self._hub.names.control_queue(head.instance_id)
-                self._runtime.nudge(queue, max(0.0, left.total_seconds()))
-            return created
-        if self._runtime.taking.lacks(head) is not None:
+            return await self._start_later(head, spill, over)
+        if not is_now:
             return await self._queues.start(head, spill, over)
-        if shared is None:
-            created = await self._hub.instances.create(head, spill, over=over)
+        created = await self._hub.instances.create(head, spill, over=over)
+        if over is not None or runtime.is_running(head.instance_id):
             await self.ring(head.instance_id)
-            return created
+        else:
+            runtime.keep_warm(created)
+            await self._rings.add(self._hub.names.control_queue(head.instance_id), head.instance_id)
+        return created
+
+    async def _start_here(
+        self, head: Head, spill: Spill, over: Head | None, *, announced: bool
+    ) -> Head:
+        """In a turn that was taken."""
+        runtime = self._runtime
+        shared, head = await self._ready(head, announced=announced)
         try:
             created = await self._hub.instances.create(head, spill, over=over)
         except BaseException:
             # it may have come to be: the guard finds out, or rings for nothing
             await shared.leave(done=False)
             raise
-        self._runtime.begin_with(created)
+        runtime.begin_with(created)
         guard = shared.guard
         if not guard.is_fresh:
             await self._queues.ring(head.instance_id)
-        run = self._runtime.run(bell, guard, self._deadline(), rung=False, shared=shared)
-        self._runtime.spawn(run)
+        bell = Doorbell(head.instance_id)
+        runtime.spawn(self._run(bell, guard, rung=False, shared=shared))
+        return created
+
+    async def _run(
+        self, bell: Doorbell, guard: Guard, *, rung: bool = True, shared: Shared | None = None
+    ) -> None:
+        """A run in a turn that was taken."""
+        self._runtime.turns.give()
+        await self._runtime.run(bell, guard, self._deadline(), rung=rung, shared=shared)
+
+    async def _start_later(self, head: Head, spill: Spill, over: Head | None) -> Head:
+        assert head.next_timer is not None
+        left = head.next_timer - self._hub.storage.clock.now()
+        created = await start_later(self._hub, self, head, spill, over)
+        if head.far_start is None:
+            queue = self._hub.names.control_queue(head.instance_id)
+            self._runtime.nudge(queue, max(0.0, left.total_seconds()))
         return created
 
     async def _ready(self, head: Head, *, announced: bool) -> tuple[Shared, Head]:
         """What has to be there before the head: neither waits for the other."""
-        guarding = asyncio.ensure_future(self._guarded(head.instance_id))
+        queue = self._hub.names.control_queue(head.instance_id)
+        guarding = asyncio.ensure_future(self._guards.add(queue, head.instance_id))
         try:
             head = head if announced else await self._hub.projection.announce(head)
         except BaseException:
@@ -120,37 +135,21 @@ class LocalRinger:
             raise
         return await guarding, head
 
-    async def _guarded(self, instance_id: str) -> Shared:
-        """A guard for an instance that is about to be written: starts that come while another's
-        is being put share the next one."""
-        queue = self._hub.names.control_queue(instance_id)
-        waiting = self._waiting.get(queue)
-        if waiting is None or len(waiting.ids) >= self._most:
-            waiting = self._waiting[queue] = Waiting([])
-            waiting.put = self._runtime.spawn(self._put(queue, waiting))
-        waiting.ids.append(instance_id)
-        put = waiting.put
-        assert put is not None
-        try:
-            return await asyncio.shield(put)
-        except asyncio.CancelledError:
-            put.add_done_callback(self._not_wanted)
-            raise
+    async def _put_guard(self, queue: str, ids: tuple[str, ...]) -> Shared:
+        """A guard for instances that are about to be written."""
+        if len(ids) > 1:
+            guard = await self._runtime.put_guard_of(queue, ids)
+        else:
+            guard = await self._runtime.put_guard(Doorbell(ids[0]))
+        return Shared(self._runtime.keeping, guard, len(ids))
 
-    def _not_wanted(self, put: asyncio.Task[Shared]) -> None:
-        if not put.cancelled() and put.exception() is None:
-            self._runtime.spawn(put.result().leave(done=True))
+    def _not_wanted(self, shared: Shared) -> None:
+        self._runtime.spawn(shared.leave(done=True))
 
-    async def _put(self, queue: str, waiting: Waiting) -> Shared:
-        async with self._putting:
-            if self._waiting.get(queue) is waiting:
-                del self._waiting[queue]
-            first, *others = waiting.ids
-            if others:
-                guard = await self._runtime.put_guard_of(queue, tuple(waiting.ids))
-            else:
-                guard = await self._runtime.put_guard(Doorbell(first))
-            return Shared(self._runtime.keeping, guard, len(waiting.ids))
+    async def _ring_all(self, queue: str, ids: tuple[str, ...]) -> None:
+        """Ring for instances that were just written, for whoever has room."""
+        await self._queues.ring_all(ids)
+        self._runtime.sent(queue, 0.0, len(ids))
 
     async def start_all(self, starts: Sequence[tuple[Head, Spill]]) -> Sequence[Head | Exception]:
         """As `start` for each of several that are to begin now, many under one guard."""
@@ -200,27 +199,26 @@ class LocalRinger:
             return instance_id not in self._over
         return self._runtime.is_unbegun(instance_id)
 
-    async def wait(self, instance_id: str, seconds: float) -> bool:
-        """Sleep, or less when the instance ends in this process: whether it has."""
-        ended = asyncio.Event()
-        self._watchers.setdefault(instance_id, set()).add(ended)
+    async def wait(self, instance_id: str, seconds: float) -> Head | None:
+        """See `Ringer`."""
+        ended: asyncio.Future[Head | None] = asyncio.get_running_loop().create_future()
+        self._watchers.setdefault(instance_id, []).append(ended)
         sleeping = asyncio.ensure_future(self._hub.storage.clock.sleep(seconds))
-        waiting = asyncio.ensure_future(ended.wait())
         try:
-            await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sleeping, ended), return_when=asyncio.FIRST_COMPLETED)
         finally:
             sleeping.cancel()
-            waiting.cancel()
-            watchers = self._watchers[instance_id]
-            watchers.discard(ended)
+            watchers = self._watchers.get(instance_id, [])
+            if ended in watchers:
+                watchers.remove(ended)
             if not watchers:
-                del self._watchers[instance_id]
-        return ended.is_set()
+                self._watchers.pop(instance_id, None)
+        return ended.result() if ended.done() else None
 
-    def ended(self, instance_id: str) -> None:
-        """An instance has ended here: tell who waits for it."""
-        for watcher in self._watchers.get(instance_id, ()):
-            watcher.set()
+    def ended(self, instance_id: str, head: Head | None) -> None:
+        """An instance has ended here, with that head where it is known: tell who waits for it."""
+        for watcher in self._watchers.pop(instance_id, ()):
+            watcher.set_result(head)
         if self._runtime.is_running(instance_id):
             self._over.add(instance_id)
 

@@ -166,6 +166,10 @@ class Runtime:
         """How many more orchestrations may be run at once."""
         return 0 if self._draining else self.turns.free
 
+    def take_turn(self) -> bool:
+        """Take a place for a run that is about to begin, to be given back as it does."""
+        return not self._draining and self.turns.try_take()
+
     def activity_room(self) -> int:
         """How many more work items may be taken on: as many as may run at once, while those
         that are done do not pile up before a run that is busy."""
@@ -281,8 +285,9 @@ class Runtime:
         """See `Sweeper.resend_lost`."""
         return await self._sweeper.resend_lost(head, tasks)
 
-    def note_turn(self, before: Head, commit: Commit) -> None:
-        """A turn was committed here: log it, and wake who waits for the end."""
+    def note_turn(self, before: Head, commit: Commit, after: Head | None) -> None:
+        """A turn was committed here: log it, and wake who waits for the end. `after` is the head
+        it led to, None where an answer did not say."""
         if self.on_turn is not None:
             self.on_turn(before, commit)
         began = any(isinstance(event, ExecutionStarted) for event in commit.turn.events)
@@ -295,7 +300,7 @@ class Runtime:
                 status = str(commit.status).lower()
                 reason = f": {commit.failure}" if commit.failure else ""
                 logger.warning("%s %s %s%s", status, before.name, before.instance_id, reason)
-            self.ringer.ended(before.instance_id)
+            self.ringer.ended(before.instance_id, after)
 
     # ---- runs ----
 

@@ -205,7 +205,7 @@ class Turns(ABC, Generic[X]):
         spill = Spill(head.incarnation, turn.nonce, self.known)
         after = self._after(head, execution, commit, run, ended, spill)
         stored = StoredTurn(spill.turn(turn), commit.outbox)
-        won = False
+        won, stored_head = False, None
         try:
             self._hold.check()
             stored_head = await self._instances.commit(
@@ -234,7 +234,7 @@ class Turns(ABC, Generic[X]):
         if won:
             self.has_committed = True
             self._consumed(consumed)
-            self._runtime.note_turn(head, commit)
+            self._runtime.note_turn(head, commit, stored_head)
         return won
 
     def _after(

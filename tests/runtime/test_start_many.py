@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from typing import Any
@@ -232,3 +233,25 @@ async def test_many_starts_share_their_messages() -> None:
         assert kinds == {"rings": -(-MANY // RINGS), "work": kinds["work"]}
         assert set(heads.values()) == {1}
         assert len(heads) == MANY
+
+
+async def test_starts_that_come_at_once_share_messages_and_wait_for_their_turn() -> None:
+    hub = MemoryHub(RuntimeOptions(max_orchestrations=5, max_activities=5))
+    echo(hub)
+    sent: Counter[str] = Counter()
+
+    async def count(name: str, args: tuple[Any, ...]) -> None:
+        if name == "send":
+            sent["work" if args[0] == hub.hub.names.work_queue("add") else "control"] += 1
+
+    async with hub:
+        hub.tamper(hub.runtimes[0], before=count)
+        starts = (
+            hub.client.start_new("echo", each, number) for number, each in enumerate(ids(MANY))
+        )
+        assert await asyncio.gather(*starts) == ids(MANY)
+        assert await outputs(hub, ids(MANY)) == [number + 1 for number in range(MANY)]
+        # an activity beyond the places that there are would have gone through its queue
+        assert not sent["work"]
+        assert sent["control"] < MANY / 3
+        await nothing_left(hub)
