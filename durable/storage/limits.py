@@ -59,6 +59,13 @@ def check_key(kind: str, key: str) -> None:
         raise ValueError(f"{kind} {key!r} holds {found.group()!r}")
 
 
+def check_row(table: str, partition: str, key: str) -> None:
+    """The name of a table and the keys of a row."""
+    check_table_name(table)
+    check_key("PartitionKey", partition)
+    check_key("RowKey", key)
+
+
 def check_transaction(table: str, partition: str, ops: Sequence[Op]) -> None:
     """1 to 100 operations, one for each key, under 4 MiB on the wire, every entity allowed."""
     check_table_name(table)
@@ -148,14 +155,11 @@ def transaction_bytes(partition: str, ops: Sequence[Op]) -> int:
     return size
 
 
-def check_page(limit: int) -> None:
-    """A page holds 1 to 1,000 rows."""
+def check_query(table: str, where: Sequence[Condition], limit: int) -> None:
+    """1 to 1,000 rows a page, columns and values that can be, and at most 15 comparisons."""
+    check_table_name(table)
     if not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"a page holds 1 to {MAX_PAGE} rows, not {limit}")
-
-
-def check_conditions(where: Sequence[Condition]) -> None:
-    """Columns and values that can be, and at most 15 comparisons."""
     comparisons = [
         (condition.column, value)
         for condition in where

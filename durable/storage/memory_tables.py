@@ -94,9 +94,7 @@ class MemoryTables:
 
     async def get(self, table: str, partition: str, key: str) -> Row | None:
         """See `durable.ports.Tables.get`."""
-        limits.check_table_name(table)
-        limits.check_key("PartitionKey", partition)
-        limits.check_key("RowKey", key)
+        limits.check_row(table, partition, key)
         found = self._table(table).partitions.get(partition)
         return found.rows.get(key) if found else None
 
@@ -110,9 +108,7 @@ class MemoryTables:
         columns: Sequence[str] | None = None,
     ) -> Page:
         """See `durable.ports.Tables.query`."""
-        limits.check_table_name(table)
-        limits.check_page(limit)
-        limits.check_conditions(where)
+        limits.check_query(table, where, limit)
         found = self._table(table)
         start = _read_token(token) if token else None
         rows: list[Row] = []

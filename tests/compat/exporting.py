@@ -28,15 +28,13 @@ class Shelf:
         container: str,
         blob_name: str,
         payload: bytes,
-        content_type: str,
-        content_encoding: str | None,
-        metadata: Any = None,
+        **how: Any,
     ) -> None:
-        assert metadata == {"instance_id": instance_id}
+        assert how["metadata"] == {"instance_id": instance_id}
         if instance_id == self.broken:
             raise OSError("full")
         self.files[f"{container}/{blob_name}"] = payload
-        self.kinds.add((content_type, content_encoding))
+        self.kinds.add((how["content_type"], how["content_encoding"]))
         self.instances.append(instance_id)
 
 

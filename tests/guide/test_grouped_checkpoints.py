@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,8 +11,7 @@ from durable.runtime.runtime import RuntimeOptions
 from durable.settings import load_settings
 from tests.guide.pages import GUIDE, Page
 from tests.guide.running import Guide, result
-from tests.runtime.helpers import head_of
-from tests.runtime.test_recovery import is_commit
+from tests.runtime.helpers import DiesAt, head_of
 
 
 def options(folder: Path) -> RuntimeOptions:
@@ -42,17 +40,9 @@ async def test_the_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize("commit", [1, 2, 3])
 async def test_a_crash_takes_the_group_back(tmp_path: Path, commit: int) -> None:
     converted: list[int] = []
-    commits: list[int] = []
-
-    async def dies(name: str, args: tuple[Any, ...]) -> None:
-        if is_commit(name, args):
-            commits.append(1)
-            if len(commits) == commit:
-                guide.crash()
-
     options_ = options(tmp_path)
     async with Guide("grouped-checkpoints", options=options_, converted=converted) as guide:
-        guide.tamper(guide.runtimes[0], before=dies)
+        guide.tamper(guide.runtimes[0], before=DiesAt(guide, commit))
         book = await guide.client.start_new("convert_book")
         assert result(await guide.wait(book)) == 10
         again = converted[: len(converted) - 10]

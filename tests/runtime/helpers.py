@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from durable.engine.context import DurableOrchestrationContext as Context
 from durable.hub.keys import newest_first
 from durable.hub.messages import WorkBatch, WorkItem, decode_message
 from durable.hub.rows import Head
 from durable.model.functions import OrchestratorDefinition, Registry
 from durable.model.instance import InstanceStatus
-from durable.ports import Receipt
+from durable.ports import Insert, Receipt
 from tests.memory_hub import MemoryHub
 
 
@@ -26,6 +30,46 @@ def adder(hub: MemoryHub) -> list[int]:
         return value + 1
 
     return ran
+
+
+def chain(hub: MemoryHub, steps: int = 3) -> list[int]:
+    """Registers `job`, which adds one so many times; answers the inputs of its activities."""
+    ran = adder(hub)
+
+    @hub.orchestrator
+    async def job(context: Context) -> Any:
+        value = 0
+        for _ in range(steps):
+            value = await context.call_activity("add", value)
+        return value
+
+    return ran
+
+
+def is_commit(name: str, args: tuple[Any, ...]) -> bool:
+    """Whether a storage call appends a turn."""
+    return name == "transact" and any(isinstance(op, Insert) and "|h|" in op.key for op in args[2])
+
+
+class DiesAt:
+    """Crashes the hub at the `number`th storage call that `counts`; for `MemoryHub.tamper`."""
+
+    def __init__(
+        self,
+        hub: MemoryHub,
+        number: int,
+        counts: Callable[[str, tuple[Any, ...]], bool] = is_commit,
+    ) -> None:
+        self.seen = 0
+        self._hub = hub
+        self._number = number
+        self._counts = counts
+
+    async def __call__(self, name: str, args: tuple[Any, ...]) -> None:
+        if self._counts(name, args):
+            self.seen += 1
+            if self.seen == self._number:
+                self._hub.crash()
 
 
 def another_app() -> Registry:

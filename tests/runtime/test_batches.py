@@ -19,7 +19,7 @@ from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Insert
 from durable.runtime.runtime import RuntimeOptions
 from tests.memory_hub import MemoryHub
-from tests.runtime.helpers import head_of, nothing_left, status_of
+from tests.runtime.helpers import DiesAt, head_of, nothing_left, status_of
 from tests.runtime.test_messages import Copied
 
 CALLS = 50
@@ -290,16 +290,12 @@ async def test_killed_as_a_fan_out_is_sent(message: int, when: str) -> None:
     hub = MemoryHub(RuntimeOptions(always_queue=True, spread=4, max_activities=CALLS))
     hub.sweeping = False
     runs = wide(hub)
-    sent: list[int] = []
 
-    async def dies(name: str, args: tuple[Any, ...]) -> None:
-        if name == "send" and args[0] == hub.hub.names.work_queue("work"):
-            sent.append(1)
-            if len(sent) == message:
-                hub.crash()
+    def is_sent(name: str, args: tuple[Any, ...]) -> bool:
+        return name == "send" and args[0] == hub.hub.names.work_queue("work")
 
     async with hub:
-        hub.tamper(hub.runtimes[0], **{when: dies})
+        hub.tamper(hub.runtimes[0], **{when: DiesAt(hub, message, is_sent)})
         await hub.client.start_new("wide", "w", 40)
         assert (await hub.wait("w")).output == str(sum(range(40)))
         assert max(runs.values()) <= 2

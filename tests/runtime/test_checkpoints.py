@@ -15,24 +15,17 @@ from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.runtime.activities import activity_context
 from durable.runtime.runtime import RuntimeOptions
 from tests.memory_hub import MemoryHub
-from tests.runtime.helpers import adder, head_of, nothing_left, status_of
-from tests.runtime.test_recovery import is_commit
+from tests.runtime.helpers import (
+    DiesAt,
+    adder,
+    chain,
+    head_of,
+    is_commit,
+    nothing_left,
+    status_of,
+)
 
 STEPS = 10
-
-
-def chain(hub: MemoryHub) -> list[int]:
-    """`chain` adds one ten times; the inputs of its activities as they ran."""
-    ran = adder(hub)
-
-    @hub.orchestrator
-    async def chain(context: Context) -> Any:
-        value = 0
-        for _ in range(STEPS):
-            value = await context.call_activity("add", value)
-        return value
-
-    return ran
 
 
 async def turns(hub: MemoryHub, instance_id: str) -> int:
@@ -42,9 +35,9 @@ async def turns(hub: MemoryHub, instance_id: str) -> int:
 @pytest.mark.parametrize(("steps", "commits"), [(1, 11), (2, 6), (5, 3), (11, 1), (100, 1)])
 async def test_so_many_steps_are_one_commit(steps: int, commits: int) -> None:
     hub = MemoryHub(RuntimeOptions(checkpoint_steps=steps))
-    ran = chain(hub)
+    ran = chain(hub, STEPS)
     async with hub:
-        await hub.client.start_new("chain", "c")
+        await hub.client.start_new("job", "c")
         assert (await hub.wait("c")).output == str(STEPS)
         assert ran == list(range(STEPS))
         assert await turns(hub, "c") == commits
@@ -60,19 +53,10 @@ async def test_so_many_steps_are_one_commit(steps: int, commits: int) -> None:
 async def test_a_crash_repeats_the_steps_of_one_group(commit: int, when: str) -> None:
     hub = MemoryHub(RuntimeOptions(checkpoint_steps=5))
     hub.sweeping = False
-    ran = chain(hub)
-    keys: list[str] = []
-    seen: list[int] = []
-
-    async def dies(name: str, args: tuple[Any, ...]) -> None:
-        if is_commit(name, args):
-            seen.append(1)
-            if len(seen) == commit:
-                hub.crash()
-
+    ran = chain(hub, STEPS)
     async with hub:
-        hub.tamper(hub.runtimes[0], **{when: dies})
-        await hub.client.start_new("chain", "c", keys)
+        hub.tamper(hub.runtimes[0], **{when: DiesAt(hub, commit)})
+        await hub.client.start_new("job", "c")
         assert (await hub.wait("c")).output == str(STEPS)
         # the group that was not stored, and the step that ran on after it, at most
         before = ran[: len(ran) - STEPS]
@@ -271,12 +255,12 @@ async def test_fan_outs_in_a_group(wide: int, queued: bool) -> None:
 async def test_what_is_more_than_a_step_waits_for_its_commit() -> None:
     """Timers, events to others and sub-orchestrations leave only with their commit."""
     hub = MemoryHub(RuntimeOptions(checkpoint_steps=5))
-    ran = chain(hub)
+    ran = chain(hub, STEPS)
 
     @hub.orchestrator
     async def parent(context: Context) -> Any:
         value = await context.call_activity("add", 100)
-        child = context.call_sub_orchestrator("chain")
+        child = context.call_sub_orchestrator("job")
         return [value, await child, await context.call_activity("add", 200)]
 
     commits: list[int] = []

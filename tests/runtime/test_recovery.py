@@ -18,25 +18,17 @@ from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Insert
 from durable.runtime.runtime import RuntimeOptions
 from tests.memory_hub import MemoryHub
-from tests.runtime.helpers import adder, head_of, nothing_left, rows_of, status_of, tasks_in
-
-
-def is_commit(name: str, args: tuple[Any, ...]) -> bool:
-    """Whether a storage call appends a turn."""
-    return name == "transact" and any(isinstance(op, Insert) and "|h|" in op.key for op in args[2])
-
-
-def chain(hub: MemoryHub, steps: int = 3) -> list[int]:
-    ran = adder(hub)
-
-    @hub.orchestrator
-    async def job(context: Context) -> Any:
-        value = 0
-        for _ in range(steps):
-            value = await context.call_activity("add", value)
-        return value
-
-    return ran
+from tests.runtime.helpers import (
+    DiesAt,
+    adder,
+    chain,
+    head_of,
+    is_commit,
+    nothing_left,
+    rows_of,
+    status_of,
+    tasks_in,
+)
 
 
 @pytest.mark.parametrize("commit", [1, 2, 3, 4])
@@ -46,19 +38,12 @@ async def test_killed_at_each_commit(commit: int, when: str, queued: bool) -> No
     hub = MemoryHub(RuntimeOptions(always_queue=queued))
     hub.sweeping = False
     ran = chain(hub)
-    seen: list[int] = []
-
-    async def dies(name: str, args: tuple[Any, ...]) -> None:
-        if is_commit(name, args):
-            seen.append(1)
-            if len(seen) == commit:
-                hub.crash()
-
+    dies = DiesAt(hub, commit)
     async with hub:
         hub.tamper(hub.runtimes[0], **{when: dies})
         await hub.client.start_new("job", "j")
         assert (await hub.wait("j")).output == "3"
-        assert len(seen) == commit
+        assert dies.seen == commit
         assert set(ran) == {0, 1, 2}
         assert len(ran) <= 4
         await nothing_left(hub)

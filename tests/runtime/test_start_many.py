@@ -16,7 +16,7 @@ from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Insert
 from durable.runtime.runtime import RuntimeOptions
 from tests.memory_hub import MemoryHub
-from tests.runtime.helpers import adder, head_of, nothing_left, status_of
+from tests.runtime.helpers import DiesAt, adder, head_of, nothing_left, status_of
 
 MANY = 60
 
@@ -150,16 +150,12 @@ async def test_who_dies_in_between_may_repeat_it(dies_after: int) -> None:
     """Each write is an end: the row of the list, the guards or the heads."""
     hub = MemoryHub(RuntimeOptions(max_orchestrations=100))
     begun = echo(hub)
-    seen: list[str] = []
 
-    async def dies(name: str, args: tuple[Any, ...]) -> None:
-        if name == "transact" and any(isinstance(op, Insert) for op in args[2]):
-            seen.append(name)
-            if len(seen) == dies_after:
-                hub.crash()
+    def inserts(name: str, args: tuple[Any, ...]) -> bool:
+        return name == "transact" and any(isinstance(op, Insert) for op in args[2])
 
     async with hub:
-        hub.tamper(hub.runtimes[0], after=dies)
+        hub.tamper(hub.runtimes[0], after=DiesAt(hub, dies_after, inserts))
         starting = hub.runtimes[0].spawn(
             hub.client.start_many("echo", range(MANY), instance_ids=ids(MANY))
         )

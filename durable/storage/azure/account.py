@@ -14,6 +14,7 @@ from durable.storage.azure.clock import ServiceClock
 from durable.storage.azure.connection import Connection
 from durable.storage.azure.identity import open_identity
 from durable.storage.azure.lean.account import LeanAccount
+from durable.storage.azure.opening import Opening
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -82,8 +83,9 @@ async def open_storage(
     """
     clock = clock or ServiceClock()
     identity = open_identity(connection)
+    opening = Opening(connection, identity, clock, message_encoding, _requests_log())
     opened = AzureStorage(
-        _account(connection, identity, clock, message_encoding, client),
+        _account(opening, client),
         identity,
         clock=clock,
         describe=connection.describe,
@@ -101,22 +103,13 @@ async def open_storage(
     return opened
 
 
-def _account(
-    connection: Connection,
-    identity: AsyncTokenCredential | None,
-    clock: ServiceClock,
-    message_encoding: MessageEncoding,
-    client: StorageClient,
-) -> LeanAccount | SdkAccount:
-    log = _requests_log()
+def _account(opening: Opening, client: StorageClient) -> LeanAccount | SdkAccount:
     if client == "lean":
-        return LeanAccount(
-            connection, identity, clock=clock, message_encoding=message_encoding, log=log
-        )
+        return LeanAccount(opening)
     # half a second to import, which nobody else need spend
     from durable.storage.azure.sdk.account import SdkAccount
 
-    return SdkAccount(connection, identity, clock=clock, message_encoding=message_encoding, log=log)
+    return SdkAccount(opening)
 
 
 def _requests_log() -> logging.Logger:

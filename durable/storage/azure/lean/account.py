@@ -2,64 +2,49 @@
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from durable.storage.azure.bodies import MessageEncoding
-from durable.storage.azure.clock import ServiceClock
-from durable.storage.azure.connection import Connection, Identity
+from durable.storage.azure.connection import Identity
 from durable.storage.azure.lean.administration import Administration
 from durable.storage.azure.lean.pool import Pool
 from durable.storage.azure.lean.queues import LeanQueues
 from durable.storage.azure.lean.service import Service
 from durable.storage.azure.lean.signing import signer_of
 from durable.storage.azure.lean.tables import HEADERS, LeanTables
-
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-
-    from durable.storage.azure.sdk.account import SdkAccount
+from durable.storage.azure.opening import Opening
 
 
 class LeanAccount:
-    """Tables and queues over one pool of connections, for the event loop that runs. `log` gets a
-    line for each request and answer, at INFO; who opened the identity closes it."""
+    """Tables and queues over one pool of connections."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        identity: AsyncTokenCredential | None,
-        *,
-        clock: ServiceClock,
-        message_encoding: MessageEncoding,
-        log: logging.Logger,
-    ) -> None:
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
         self._pool = Pool()
-
-        def service(kind: Literal["table", "queue"], endpoint: str, headers: str) -> Service:
-            credential = connection.credential
-            known = None if isinstance(credential, Identity) else credential
-            signer = signer_of(kind, known, identity)
-            return Service(endpoint, signer, pool=self._pool, clock=clock, log=log, headers=headers)
-
-        def administered() -> SdkAccount:
-            from durable.storage.azure.sdk.account import SdkAccount
-
-            return SdkAccount(
-                connection, identity, clock=clock, message_encoding=message_encoding, log=log
-            )
-
-        self._administration = Administration(administered)
+        self._administration = Administration(opening)
+        connection = opening.connection
         self.tables = LeanTables(
-            service("table", connection.table_endpoint, HEADERS), self._administration
+            self._service("table", connection.table_endpoint, HEADERS), self._administration
         )
         self.queues = LeanQueues(
-            service("queue", connection.queue_endpoint, ""),
+            self._service("queue", connection.queue_endpoint, ""),
             self._administration,
-            message_encoding=message_encoding,
+            message_encoding=opening.message_encoding,
         )
 
     async def close(self) -> None:
         """Close all connections; may be called twice."""
         await self._pool.close()
         await self._administration.close()
+
+    def _service(self, kind: Literal["table", "queue"], endpoint: str, headers: str) -> Service:
+        opening = self._opening
+        credential = opening.connection.credential
+        known = None if isinstance(credential, Identity) else credential
+        return Service(
+            endpoint,
+            signer_of(kind, known, opening.identity),
+            pool=self._pool,
+            clock=opening.clock,
+            log=opening.log,
+            headers=headers,
+        )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from durable.storage.azure.opening import Opening
 
 if TYPE_CHECKING:
     from durable.storage.azure.sdk.account import SdkAccount
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
 class Administration:
     """Deletion of tables and queues, their names and lengths."""
 
-    def __init__(self, opening: Callable[[], SdkAccount]) -> None:
+    def __init__(self, opening: Opening) -> None:
         self._opening = opening
 
     @cached_property
     def account(self) -> SdkAccount:
         """The account through the SDKs. The first time costs half a second of imports."""
-        return self._opening()
+        from durable.storage.azure.sdk.account import SdkAccount
+
+        return SdkAccount(self._opening)
 
     async def close(self) -> None:
         """Close what was opened; may be called twice."""

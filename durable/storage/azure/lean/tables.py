@@ -49,9 +49,7 @@ class LeanTables:
 
     async def get(self, table: str, partition: str, key: str) -> Row | None:
         """See `durable.ports.Tables.get`."""
-        limits.check_table_name(table)
-        limits.check_key("PartitionKey", partition)
-        limits.check_key("RowKey", key)
+        limits.check_row(table, partition, key)
         path = row_path(table, partition, key)
 
         async def once() -> Row:
@@ -74,8 +72,7 @@ class LeanTables:
         columns: Sequence[str] | None = None,
     ) -> Page:
         """See `durable.ports.Tables.query`."""
-        limits.check_table_name(table)
-        limits.check_page(limit)
+        limits.check_query(table, where, limit)
         asked = [("$top", str(limit))]
         if condition := filter_of(where):
             asked.append(("$filter", condition))

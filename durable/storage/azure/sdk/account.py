@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
-from durable.storage.azure.bodies import MessageEncoding
-from durable.storage.azure.clock import ServiceClock
-from durable.storage.azure.connection import Connection, Sas, SharedKey
+from durable.storage.azure.connection import Sas, SharedKey
 from durable.storage.azure.identity import AUDIENCE
+from durable.storage.azure.opening import Opening
 from durable.storage.azure.sdk.queues import AzureQueues
 from durable.storage.azure.sdk.tables import AzureTables
 from durable.storage.azure.sdk.transport import ObservedTransport, open_session
 
-if TYPE_CHECKING:
-    from azure.core.credentials_async import AsyncTokenCredential
-
 
 class SdkAccount:
-    """Tables and queues over one HTTP session, for the event loop that runs. `log` gets the SDK's
-    line for each request and answer, at INFO; who opened the identity closes it."""
+    """Tables and queues over one HTTP session."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        identity: AsyncTokenCredential | None,
-        *,
-        clock: ServiceClock,
-        message_encoding: MessageEncoding,
-        log: logging.Logger,
-    ) -> None:
+    def __init__(self, opening: Opening) -> None:
+        connection = opening.connection
         endpoints = (connection.queue_endpoint, connection.table_endpoint)
         self._session = open_session(tls=any(each.startswith("https") for each in endpoints))
         options: dict[str, Any] = {
-            "transport": ObservedTransport(self._session, clock),
+            "transport": ObservedTransport(self._session, opening.clock),
             "retry_total": 0,
-            "logger": log,
+            "logger": opening.log,
             "audience": AUDIENCE,
         }
-        table_credential: Any = identity
-        queue_credential: Any = identity
+        table_credential: Any = opening.identity
+        queue_credential: Any = opening.identity
         match connection.credential:
             case SharedKey(account, key):
                 table_credential = AzureNamedKeyCredential(account, key)
@@ -55,7 +42,7 @@ class SdkAccount:
         )
         self.queues = AzureQueues(
             QueueServiceClient(connection.queue_endpoint, credential=queue_credential, **options),
-            message_encoding=message_encoding,
+            message_encoding=opening.message_encoding,
         )
 
     async def close(self) -> None:

@@ -47,8 +47,7 @@ class AzureTables:
 
     async def get(self, table: str, partition: str, key: str) -> Row | None:
         """See `durable.ports.Tables.get`."""
-        limits.check_key("PartitionKey", partition)
-        limits.check_key("RowKey", key)
+        limits.check_row(table, partition, key)
         client = self._client(table)
 
         async def once() -> Row:
@@ -70,7 +69,7 @@ class AzureTables:
         columns: Sequence[str] | None = None,
     ) -> Page:
         """See `durable.ports.Tables.query`."""
-        limits.check_page(limit)
+        limits.check_query(table, where, limit)
         client = self._client(table)
         select = [*KEY_COLUMNS, *columns] if columns is not None else None
         start = _start(token) if token else None
