@@ -17,6 +17,7 @@ from durable.errors import ConfigurationError
 from durable.model.retention import Retention
 from durable.settings import (
     HttpSettings,
+    PollingSettings,
     QueueSettings,
     Settings,
     VersioningSettings,
@@ -69,6 +70,7 @@ def test_defaults(app: Folder) -> None:
         hub_expression="TestHubName",
         connection_name="AzureWebJobsStorage",
         control_queues=1,
+        polling=PollingSettings(None, 32, 32),
         max_concurrent_activities=10 * CPUS,
         max_concurrent_orchestrators=10 * CPUS,
         max_concurrent_entities=10 * CPUS,
@@ -125,6 +127,9 @@ def test_everything_set(app: Folder) -> None:
                         "type": "AzureStorage",
                         "partitionCount": 16,
                         "connectionStringName": "Money",
+                        "maxQueuePollingInterval": "00:00:05",
+                        "controlQueueBatchSize": "8",
+                        "workItemQueueBatchSize": 1,
                     },
                     "tracing": {"whatever": [1]},
                 },
@@ -159,6 +164,7 @@ def test_everything_set(app: Folder) -> None:
         "Money",
     )
     assert settings.control_queues == 16
+    assert settings.polling == PollingSettings(timedelta(seconds=5), 8, 1)
     assert (settings.max_concurrent_activities, settings.max_concurrent_orchestrators) == (7, 3)
     assert (settings.max_attempts, settings.max_payload) == (4, 2048)
     assert settings.always_queue is True
@@ -420,6 +426,12 @@ HOST_FAULTS: list[tuple[Any, str]] = [
     (durable(linkLifetimeDays=[]), "write a number of days"),
     (durable(storageProvider=7), r"storageProvider is 7: must be an object"),
     (durable(storageProvider={"partitionCount": 17}), "is 17: write a whole number from 1 to 16"),
+    (durable(storageProvider={"maxQueuePollingInterval": 5}), r'Interval is 5: write "hh:mm:ss"'),
+    (durable(storageProvider={"maxQueuePollingInterval": "00:00:00"}), "from 0:00:00.100000 to 1 "),
+    (durable(storageProvider={"maxQueuePollingInterval": "often"}), 'is "often": write "hh:mm:ss"'),
+    (durable(storageProvider={"controlQueueBatchSize": 0}), "BatchSize is 0: write a whole number"),
+    (durable(storageProvider={"controlQueueBatchSize": 33}), "BatchSize is 33: .* from 1 to 32"),
+    (durable(storageProvider={"workItemQueueBatchSize": True}), "workItemQueueBatchSize is true"),
     (durable(storageProvider={"type": "redis"}), 'type is "redis": write "AzureStorage"'),
     (durable(storageProvider={"connectionName": "a=b;c"}), "write the name of the setting"),
     (durable(http=5), r"durableTask\.http is 5: must be an object"),

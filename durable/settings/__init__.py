@@ -1,13 +1,14 @@
 """What host.json, local.settings.json and the environment say."""
 
 from durable.settings.load import ONLY, load_settings
-from durable.settings.model import HttpSettings, QueueSettings, Settings
+from durable.settings.model import HttpSettings, PollingSettings, QueueSettings, Settings
 from durable.settings.taking import KINDS, VersioningSettings
 
 __all__ = [
     "KINDS",
     "ONLY",
     "HttpSettings",
+    "PollingSettings",
     "QueueSettings",
     "Settings",
     "VersioningSettings",

@@ -13,7 +13,13 @@ from urllib.parse import urlsplit
 from durable.errors import ConfigurationError
 from durable.settings.files import local_values, read_object
 from durable.settings.http import read_http
-from durable.settings.model import MessageEncoding, QueueSettings, Settings, StorageClient
+from durable.settings.model import (
+    MessageEncoding,
+    PollingSettings,
+    QueueSettings,
+    Settings,
+    StorageClient,
+)
 from durable.settings.reader import Entry, HostFile
 from durable.settings.retention import read_retention
 from durable.settings.taking import KINDS, read_filters, read_versioning
@@ -70,6 +76,7 @@ def load_settings(
         hub_expression=hub_expression,
         connection_name=_connection(host, warnings),
         control_queues=_integer(host, f"{_PROVIDER}.partitionCount", 1, 16, 1),
+        polling=_polling(host),
         max_concurrent_activities=_concurrency(host, "maxConcurrentActivityFunctions"),
         max_concurrent_orchestrators=_concurrency(host, "maxConcurrentOrchestratorFunctions"),
         max_concurrent_entities=_concurrency(host, "maxConcurrentEntityFunctions"),
@@ -190,6 +197,19 @@ def _is_development(values: Mapping[str, str]) -> bool:
     return (_given(values, "AZURE_FUNCTIONS_ENVIRONMENT") or "").casefold() == "development"
 
 
+def _polling(host: HostFile) -> PollingSettings:
+    return PollingSettings(
+        longest_pause=_pause(host.entry(f"{_PROVIDER}.maxQueuePollingInterval")),
+        control_batch=_integer(host, f"{_PROVIDER}.controlQueueBatchSize", 1, 32, 32),
+        work_batch=_integer(host, f"{_PROVIDER}.workItemQueueBatchSize", 1, 32, 32),
+    )
+
+
+def _pause(entry: Entry | None) -> timedelta | None:
+    shortest = timedelta(milliseconds=100)
+    return None if entry is None else entry.time_span(shortest, timedelta(days=1))
+
+
 def _queues(host: HostFile, *, development: bool) -> QueueSettings:
     section = "extensions.queues"
     batch_size = _integer(host, f"{section}.batchSize", 1, 32, 16)
@@ -202,9 +222,7 @@ def _queues(host: HostFile, *, development: bool) -> QueueSettings:
         ),
         max_dequeue_count=_integer(host, f"{section}.maxDequeueCount", 1, _MANY, 5),
         visibility_timeout=visibility.time_span(_ZERO, timedelta(days=7)) if visibility else _ZERO,
-        max_polling_interval=polling.time_span(timedelta(milliseconds=100), timedelta(days=1))
-        if polling
-        else timedelta(seconds=2 if development else 60),
+        max_polling_interval=_pause(polling) or timedelta(seconds=2 if development else 60),
         message_encoding=_message_encoding(host.entry(f"{section}.messageEncoding")),
     )
 

@@ -36,6 +36,20 @@ class QueueSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PollingSettings:
+    """`extensions.durableTask.storageProvider` of host.json: how the worker looks into the hub's
+    queues. Under the Functions host `QueueSettings` count instead."""
+
+    longest_pause: timedelta | None = None
+    """maxQueuePollingInterval, 100 ms to a day: an idle queue is looked at this often; by default,
+    None, each second for control queues and every two for work queues."""
+    control_batch: int = 32
+    """controlQueueBatchSize: messages asked for at once, 1 to 32; 32 by default."""
+    work_batch: int = 32
+    """workItemQueueBatchSize, likewise, for the queue of an activity."""
+
+
+@dataclass(frozen=True, slots=True)
 class HttpSettings:
     """`extensions.durableTask.http` of host.json, for durable HTTP."""
 
@@ -69,6 +83,7 @@ class Settings:
     AzureWebJobsStorage."""
     control_queues: int
     """storageProvider.partitionCount, 1 to 16; 1 by default."""
+    polling: PollingSettings
     max_concurrent_activities: int
     """maxConcurrentActivityFunctions, in one worker; 10 for each processor by default."""
     max_concurrent_orchestrators: int

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from durable.errors import StorageError
 from durable.ports import Clock, Message, Storage
 from durable.runtime.slots import Slots
+from durable.settings import PollingSettings
 from durable.worker.polling import Backoff, Wake, wait
 from durable.worker.trouble import Trouble
 
@@ -18,9 +19,8 @@ _log = logging.getLogger("durable.worker.queues")
 
 LEASE_SECONDS = 20.0
 _FIRST_IDLE = 0.02
-CONTROL_IDLE = 1.0
-WORK_IDLE = 2.0
-_BATCH = 32
+_CONTROL_IDLE = 1.0
+_WORK_IDLE = 2.0
 _ROOM_SECONDS = 1.0
 
 
@@ -104,9 +104,12 @@ class Pump:
         spawn: Spawn,
         weight: Callable[[str], int],
         *,
+        batch: int,
         idle: float,
     ) -> None:
-        """`weight` answers how many places a message of the queue needs, by all that is known."""
+        """`weight` answers how many places a message of the queue needs, by all that is known.
+        `batch` messages are asked for at once at most, and `idle` is the longest pause, in
+        seconds."""
         self.queue = queue
         self.wake = Wake(storage.clock)
         self._storage = storage
@@ -114,6 +117,7 @@ class Pump:
         self._room = room
         self._spawn = spawn
         self._weight = weight
+        self._batch = batch
         self._backoff = Backoff(_FIRST_IDLE, idle)
         self._receiving = Trouble(_log, f"queue {queue}")
         self._handling = Trouble(_log, f"queue {queue}, handling its messages")
@@ -126,7 +130,7 @@ class Pump:
             if (away := self._away_until - self._storage.clock.monotonic()) > 0:
                 await wait(self._stopped, self._storage.clock, away)
                 continue
-            places = await self._room.reserve(_BATCH, self._weight(self.queue))
+            places = await self._room.reserve(self._batch, self._weight(self.queue))
             if not places:
                 continue
             asked = self._storage.clock.monotonic()
@@ -190,7 +194,12 @@ class Pump:
 class Pumps:
     """All pumps of a runtime."""
 
-    def __init__(self, storage: Storage, runtime: PumpedRuntime) -> None:
+    def __init__(
+        self, storage: Storage, runtime: PumpedRuntime, polling: PollingSettings | None = None
+    ) -> None:
+        polling = polling or PollingSettings()
+        pause = polling.longest_pause
+        longest = None if pause is None else pause.total_seconds()
         self._runtime = runtime
         turns = Room(runtime.turn_room, runtime.turns.changed, storage.clock)
         activities = Room(runtime.activity_room, runtime.activities.changed, storage.clock)
@@ -202,7 +211,8 @@ class Pumps:
                 turns,
                 runtime.spawn,
                 runtime.weight,
-                idle=CONTROL_IDLE,
+                batch=polling.control_batch,
+                idle=longest or _CONTROL_IDLE,
             )
             for queue in runtime.control_queues
         ]
@@ -214,7 +224,8 @@ class Pumps:
                 activities,
                 runtime.spawn,
                 runtime.weight,
-                idle=WORK_IDLE,
+                batch=polling.work_batch,
+                idle=longest or _WORK_IDLE,
             )
             for queue in dict.fromkeys(runtime.work_queues.values())
         ]

@@ -123,7 +123,7 @@ class Worker:
             for each in inventory.queues
         ]
         timers = [TimerTrigger(host.hub, each, invoker) for each in inventory.timers]
-        pumps = Pumps(host.hub.storage, host.runtime)
+        pumps = Pumps(host.hub.storage, host.runtime, settings.polling)
 
         stack.push_async_callback(server.close)
         await self._listen(server, sockets)

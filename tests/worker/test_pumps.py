@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from durable.errors import AccessDenied, AmbiguousAnswer, ContainerMissing, StorageError, Throttled
 from durable.ports import Message
 from durable.runtime.slots import Slots
+from durable.settings import PollingSettings
 from durable.storage.memory import ManualClock, MemoryQueues, memory_storage
 from durable.worker.pumps import Pumps
 from durable.worker.trouble import SLOW_SECONDS
@@ -28,9 +30,14 @@ class FlakyQueues(MemoryQueues):
     receives = 0
     gate: asyncio.Event | None = None
 
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.limits: set[tuple[str, int]] = set()
+
     async def receive(self, queue: str, *, limit: int, lease: float) -> Sequence[Message]:
         if queue == CONTROL:
             self.receives += 1
+        self.limits.add((queue, limit))
         if self.failure is not None:
             raise self.failure
         messages = await super().receive(queue, limit=limit, lease=lease)
@@ -91,12 +98,12 @@ class CountingRuntime:
 
 
 class Rig:
-    def __init__(self, size: int = 20) -> None:
+    def __init__(self, size: int = 20, polling: PollingSettings | None = None) -> None:
         self.clock = ManualClock()
         self.queues = FlakyQueues(self.clock)
         storage = replace(memory_storage(self.clock), queues=self.queues)
         self.runtime = CountingRuntime(self.queues, size)
-        self.pumps = Pumps(storage, self.runtime)
+        self.pumps = Pumps(storage, self.runtime, polling)
 
     async def start(self, create: bool = True) -> None:
         if create:
@@ -165,6 +172,42 @@ async def test_an_idle_queue_is_asked_ever_less_often(rig: Rig) -> None:
     settled = rig.queues.receives
     await elapse(rig.clock, 10.0)
     assert rig.queues.receives - settled == 10
+    await rig.stop()
+
+
+@pytest.mark.parametrize(("seconds", "receives"), [(0.1, 100), (5, 2), (30, 0)])
+async def test_the_longest_pause_is_a_setting(seconds: float, receives: int) -> None:
+    rig = Rig(polling=PollingSettings(timedelta(seconds=seconds)))
+    await rig.start()
+    await elapse(rig.clock, 50.0, step=0.1)
+    settled = rig.queues.receives
+    await elapse(rig.clock, 10.0, step=0.1)
+    assert rig.queues.receives - settled == pytest.approx(receives, abs=1)
+    await rig.stop()
+
+
+async def test_a_long_pause_ends_with_what_this_process_sends() -> None:
+    rig = Rig(polling=PollingSettings(timedelta(days=1)))
+    rig.runtime.finish.set()
+    await rig.start()
+    await elapse(rig.clock, 100.0, step=1.0)
+    await rig.queues.send(CONTROL, b"now")
+    assert rig.runtime.on_nudge is not None
+    rig.runtime.on_nudge(CONTROL, 0.0)
+    await settle()
+    assert rig.runtime.handled == [b"now"]
+    await rig.stop()
+
+
+async def test_how_many_messages_are_asked_for_at_once() -> None:
+    rig = Rig(size=100, polling=PollingSettings(control_batch=3, work_batch=5))
+    await rig.start()
+    for number in range(10):
+        await rig.queues.send(CONTROL, b"%d" % number)
+    await elapse(rig.clock, 2.0)
+    assert rig.queues.limits == {(CONTROL, 3), (WORK, 5)}
+    # full ones follow at once: a batch bounds what a call brings, and not what runs
+    assert len(rig.runtime.handled) == 10
     await rig.stop()
 
 
