@@ -109,7 +109,8 @@ class Settings:
     """durableTask.directCompletion: whoever finished an activity takes the turn; true by
     default."""
     group_arrivals: bool
-    """durableTask.groupArrivals: one turn takes all that has arrived; true by default."""
+    """durableTask.groupArrivals: one turn takes all that has arrived, else what came first: an
+    event, or results that came back together; true by default."""
     versioning: VersioningSettings
     """durableTask.defaultVersion, versionMatchStrategy and versionFailureStrategy."""
     filters: WorkItemFilters | None

@@ -102,6 +102,31 @@ async def test_without_grouping_each_arrival_has_a_turn(grouped: bool, turns: in
         await nothing_left(hub)
 
 
+async def test_without_grouping_what_came_together_is_taken_together() -> None:
+    """Results in one row of the inbox, and timers that are due at once."""
+    hub = MemoryHub(RuntimeOptions(0, always_queue=True, grouped=False))
+    adder(hub)
+
+    @hub.orchestrator
+    async def wide(context: Context) -> Any:
+        values = await context.when_all([context.call_activity("add_queued", n) for n in range(3)])
+        await context.when_all([context.create_timer(timedelta(seconds=5)) for _ in range(3)])
+        return values
+
+    async with hub:
+        [runtime] = hub.runtimes
+        await hub.client.start_new("wide", "w")
+        await hub.run(1)
+        head = await head_of(hub, "w")
+        [stored] = await hub.hub.instances.history(head)
+        calls = [e for e in stored.turn.events if isinstance(e, TaskScheduled)]
+        items = [WorkItem.of(call, head, stored.turn) for call in calls]
+        done = [(item, TaskCompleted(item.task_id, str(item.task_id + 1))) for item in items]
+        await runtime.hand_in(*done)
+        assert (await hub.wait("w", timedelta(minutes=1))).output == "[1,2,3]"
+        assert (await head_of(hub, "w")).sequence == 3
+
+
 async def test_results_that_overlap_are_all_kept() -> None:
     """Processes that run copies of a batch may store different parts of it together."""
     hub = MemoryHub(RuntimeOptions(0, always_queue=True))
