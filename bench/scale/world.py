@@ -33,13 +33,14 @@ RENEW = 20.0 / 3
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """Who works on a hub. Slots are those of one worker; `clients` are connections that start
-    instances or send events, each one call after another."""
+    instances or send events, each one call after another. Workers that take the same work are of
+    one kind, of which one sweeps."""
 
     workers: int = 16
     turn_slots: int = 20
     activity_slots: int = 20
     clients: int = 512
-    sweepers: int = 16
+    kinds: int = 1
 
 
 class World:
@@ -74,7 +75,7 @@ class World:
         self._runs = self._slots[By.CONTROL]
         self._works = self._slots[By.WORK]
         self._entity = HotEntity(self.store) if workload is SIGNAL else None
-        self.sweeping = Sweeping(self, fleet.sweepers, random, timers or [], starts[-1])
+        self.sweeping = Sweeping(self, fleet.workers, fleet.kinds, random, timers or [], starts[-1])
         self._pending: defaultdict[int, list[tuple[int, int, int]]] = defaultdict(list)
         self._backlog = 0
         self._finished_before = 0

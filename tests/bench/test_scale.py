@@ -4,6 +4,7 @@ calls are those of the table."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,6 +16,7 @@ from bench.scale.operations import ENTITY_TURN, INLINE_HERE, QUEUED, SIGNAL
 from bench.scale.plot import draw
 from bench.scale.report import write
 from bench.scale.scenarios import SCENARIOS, Result, simulate
+from bench.scale.world import Fleet
 
 SMALL = 1_000
 CALM = ("steady", "burst", "queued", "events", "entity")
@@ -62,10 +64,26 @@ def test_what_is_refused_is_tried_again_and_waits(results: dict[str, Result]) ->
     assert results["burst"].seconds >= SMALL * 3 / Layout().limit(Site.PROJECTION)
 
 
-def test_several_sweepers_ring_for_a_timer_more_than_once(results: dict[str, Result]) -> None:
-    one, all_ = (results[name].world for name in ("timers", "timers-swept-by-all"))
-    assert one.sweeping.rings - one.spares == all_.sweeping.rings - all_.spares == SMALL
-    assert all_.spares > one.spares
+@pytest.mark.parametrize("kinds", [1, 2, 4])
+def test_each_kind_of_workers_rings_for_a_timer_once(kinds: int) -> None:
+    few = next(each for each in SCENARIOS if each.name == "timers-of-kinds")
+    # late enough for all of them to have swept before
+    few = replace(few, count=SMALL, due_within=200, fleet=Fleet(kinds=kinds))
+    world = simulate(few, seed=7).world
+    assert world.finished == SMALL
+    assert world.sweeping.rings - world.spares == SMALL
+    # what comes due in the first seconds may be gone before all have swept
+    assert (kinds - 1) * SMALL * 0.8 <= world.spares <= (kinds - 1) * SMALL
+    assert world.series.latency(0.95) <= 1
+
+
+def test_what_is_long_overdue_is_rung_for_again() -> None:
+    few = next(each for each in SCENARIOS if each.name == "timers-of-kinds")
+    # one run after the other: the last is late by minutes
+    slow = replace(few, count=SMALL, due_within=1, fleet=Fleet(workers=1, turn_slots=1, kinds=1))
+    world = simulate(slow, seed=7).world
+    assert world.finished == SMALL
+    assert world.spares > 0
 
 
 def test_arithmetic_follows_from_the_table() -> None:
