@@ -11,7 +11,15 @@ import pytest
 from bench.bars import BARS, DERIVED
 from bench.environments import Unavailable
 from bench.plot import plot
-from bench.report import PAGE, PICTURE, RESULTS, lines, text_table, write_page
+from bench.report import (
+    PAGE,
+    PICTURE,
+    RESULTS,
+    lines,
+    markdown_figures,
+    text_table,
+    write_page,
+)
 from bench.runner import repeated
 
 
@@ -51,6 +59,20 @@ def test_who_did_not_run_is_named_with_the_reason() -> None:
     found = results(W1=workload)
     assert verdicts(found)["durable, inline", "DBOS"] == (None, "not run: no wheel")
     assert "not run: no wheel" in text_table(found)
+
+
+def test_bytes_are_shown_where_they_were_measured() -> None:
+    counted = {"a_step": [1.0], "an_orchestration": [6.0]}
+    found = results(operations={"series": {"durable, inline": counted}})
+    assert [line.bar.figure for line in lines(found)] == [*counted]
+    assert "bytes" not in markdown_figures(found)
+    counted |= {"bytes_a_step": [1234.0], "bytes_an_orchestration": [5000.4]}
+    assert [(line.bar.figure, line.ours, line.verdict) for line in lines(found)][2:] == [
+        ("bytes_a_step", 1234.0, ""),
+        ("bytes_an_orchestration", 5000.4, ""),
+    ]
+    assert "durable, inline: bytes a step" in text_table(found)
+    assert "bytes a step 1,234; bytes an orchestration 5,000 |" in markdown_figures(found)
 
 
 def test_each_derived_bar_has_its_factor() -> None:
