@@ -199,6 +199,33 @@ def payload(text: str) -> Any:
         raise InvalidRequestError(f"{source} {why}{hint}") from error
 
 
+def port(text: str) -> int:
+    """A port to listen at; 0 is any that is free."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: write 0 to 65535")
+    return int(text)
+
+
+def price(text: str) -> float:
+    """Dollars of 10,000 operations."""
+    return _number(text, 1_000, "write the dollars of 10,000 operations")
+
+
+def seconds(text: str) -> float:
+    """A span of time up to a day, in seconds."""
+    return _number(text, 86_400, "write a number of seconds, up to a day")
+
+
+def _number(text: str, most: float, must: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r}: {must}")
+    return number
+
+
 def _read(file: BinaryIO) -> str:
     content = file.read(_LONGEST_FILE + 1)
     if len(content) > _LONGEST_FILE:

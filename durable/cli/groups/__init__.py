@@ -1,0 +1,1 @@
+"""Each group of commands with its options."""
