@@ -10,7 +10,8 @@ from hashlib import sha256
 from typing import Any, Literal
 from urllib.parse import quote
 
-from durable.model.events import Event, event_to_dict
+from durable.model.event_json import event_to_dict
+from durable.model.events import Event
 from durable.model.instance import InstanceStatus
 
 Format = Literal["json", "jsonl.gz"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from durable.errors import RowExists, RowMissing
+from durable.hub.columns import payload_columns, payload_from_columns
 from durable.hub.formats import FORMAT, check_format
 from durable.hub.keys import (
     encode,
@@ -31,8 +32,6 @@ from durable.hub.rows import (
     decode_arrivals,
     encode_arrivals,
     encode_turn,
-    payload_columns,
-    payload_from_columns,
     turn_values,
 )
 from durable.model.entities import is_entity

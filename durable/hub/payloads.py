@@ -11,9 +11,9 @@ from dataclasses import fields, replace
 from hashlib import blake2b
 from typing import TypeVar
 
+from durable.hub.columns import pack, unpack
 from durable.hub.formats import FORMAT
 from durable.hub.keys import payload_key
-from durable.hub.rows import pack, unpack
 from durable.model.events import Arrival, Event, Payload, PayloadRef, Turn
 from durable.ports import Insert, Value
 

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from durable.errors import StorageError
+from durable.hub.columns import payload_from_columns
 from durable.hub.formats import check_format
 from durable.hub.keys import HubNames, encode, history_range, inbox_owner, turn_key
 from durable.hub.payloads import digest, join, payload_row_keys, payloads_of
-from durable.hub.rows import Head, StoredTurn, decode_turn, payload_from_columns
+from durable.hub.rows import Head, StoredTurn, decode_turn
 from durable.hub.together import together
 from durable.model.events import INCOMING, EntityOperation, Event, Payload, PayloadRef
 from durable.ports import Row, Storage, Where

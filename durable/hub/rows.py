@@ -8,31 +8,23 @@ version; an unknown one is left alone by raising UnknownFormat.
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from durable.engine.ledger import NEAR
+from durable.hub.columns import payload_columns, payload_from_columns
 from durable.hub.formats import FORMAT, check_format
 from durable.model.commit import OutboxItem
 from durable.model.entities import Lock
-from durable.model.events import (
-    Arrival,
-    Payload,
-    PayloadRef,
-    Turn,
-    event_from_dict,
-    event_to_dict,
-)
+from durable.model.event_json import event_from_dict, event_to_dict
+from durable.model.events import Arrival, Payload, Turn
 from durable.model.failure import FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus, Parent
 from durable.ports import Row, Value
 
-CHUNK = 60_000
 PURGING = "Purging"
-_READABLE = 8_000
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -335,46 +327,6 @@ def decode_arrivals(text: str) -> tuple[Arrival, ...]:
         Arrival(event_from_dict(item["event"]), item["eid"])  # type: ignore[arg-type]
         for item in data.get("all", (data,))
     )
-
-
-def payload_columns(name: str, payload: Payload) -> dict[str, Value]:
-    """A payload in columns of one row: readable while short, else compressed in chunks, or the
-    reference to rows of its own. `{name}_k` says which, so that a merge leaves nothing stale."""
-    kind = f"{name}_k"
-    if payload is None:
-        return {kind: ""}
-    if isinstance(payload, PayloadRef):
-        return {kind: "ref", f"{name}_ref": _json([payload.key, payload.rows, payload.size])}
-    if len(payload) <= _READABLE:
-        return {kind: "text", name: payload}
-    chunks = pack(payload)
-    return {
-        kind: f"zip{len(chunks)}",
-        **{f"{name}{number}": chunk for number, chunk in enumerate(chunks)},
-    }
-
-
-def payload_from_columns(name: str, values: Mapping[str, Any]) -> Payload:
-    """The inverse of `payload_columns`."""
-    kind: str = values.get(f"{name}_k", "")
-    if kind == "":
-        return None
-    if kind == "ref":
-        return PayloadRef(*json.loads(values[f"{name}_ref"]))
-    if kind == "text":
-        return str(values[name])
-    return unpack(values[f"{name}{number}"] for number in range(int(kind.removeprefix("zip"))))
-
-
-def pack(text: str) -> list[bytes]:
-    """A text, compressed, in chunks that fit a column."""
-    packed = zlib.compress(text.encode(), 1)
-    return [packed[start : start + CHUNK] for start in range(0, len(packed), CHUNK)]
-
-
-def unpack(chunks: Iterable[bytes]) -> str:
-    """The inverse of `pack`."""
-    return zlib.decompress(b"".join(chunks)).decode()
 
 
 def encode_ids(ids: Iterable[int]) -> str:

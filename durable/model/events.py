@@ -6,12 +6,10 @@ are JSON texts, or a reference to a payload row where the text is too long for a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from durable.errors import UnknownFormat
 from durable.model.failure import FailureDetails
 from durable.model.instance import Parent
 
@@ -276,6 +274,7 @@ Decision = (
 EntityRequest = EntityOperation | EntityLock | EntityUnlock
 EntityDecision = EntityReplied | EntityOperationSignaled | SubOrchestrationInstanceCreated
 Event = Incoming | Decision | EntityRequest | EntityReplied
+INCOMING: tuple[type[Any], ...] = Incoming.__args__
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,99 +308,3 @@ class Turn:
     seen: tuple[tuple[str, datetime], ...] = ()
     """Message ids that earlier generations consumed within the last hour; of an entity, traces of
     those that this turn consumed."""
-
-
-_TYPES: dict[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (
-        ExecutionStarted,
-        TaskCompleted,
-        TaskFailed,
-        TimerFired,
-        SubOrchestrationInstanceCompleted,
-        SubOrchestrationInstanceFailed,
-        EventRaised,
-        ExecutionSuspended,
-        ExecutionResumed,
-        ExecutionTerminated,
-        TaskScheduled,
-        TimerCreated,
-        TimerCanceled,
-        SubOrchestrationInstanceCreated,
-        EventSent,
-        EntityOperationCalled,
-        EntityOperationSignaled,
-        EntityLockRequested,
-        EntityUnlockSent,
-        EntityOperationCompleted,
-        EntityOperationFailed,
-        EntityLockGranted,
-        EntityOperation,
-        EntityLock,
-        EntityUnlock,
-        EntityReplied,
-        ExecutionRewound,
-        ContinueAsNew,
-        ExecutionCompleted,
-    )
-}
-INCOMING: tuple[type[Any], ...] = Incoming.__args__
-
-
-class _Fields:
-    """Field names and defaults of each event type, looked up once."""
-
-    cache: ClassVar[dict[type[Any], tuple[tuple[str, Any], ...]]] = {}
-
-    @classmethod
-    def of(cls, kind: type[Any]) -> tuple[tuple[str, Any], ...]:
-        known = cls.cache.get(kind)
-        if known is None:
-            known = cls.cache[kind] = tuple((f.name, f.default) for f in fields(kind))
-        return known
-
-
-def event_to_dict(event: Event) -> dict[str, Any]:
-    """Plain JSON with the event's type under `type`; fields at their default are left out."""
-    data: dict[str, Any] = {"type": type(event).__name__}
-    for name, default in _Fields.of(type(event)):
-        value = getattr(event, name)
-        if value != default:
-            data[name] = _plain(value)
-    return data
-
-
-def event_from_dict(data: Mapping[str, Any]) -> Event:
-    """The inverse of `event_to_dict`. Raises UnknownFormat for a type or field it lacks."""
-    values = dict(data)
-    kind = _TYPES.get(values.pop("type", None))
-    if kind is None:
-        raise UnknownFormat(f"unknown event type {data.get('type')!r}")
-    for name, value in values.items():
-        if name in ("fire_at", "due"):
-            values[name] = datetime.fromisoformat(value)
-        elif name == "failure":
-            values[name] = FailureDetails.from_dict(value)
-        elif name in ("caller", "owner"):
-            values[name] = Parent.from_dict(value)
-        elif name == "tags":
-            values[name] = tuple((tag, text) for tag, text in value)
-        elif isinstance(value, list):
-            values[name] = tuple(value)
-        elif isinstance(value, dict):
-            values[name] = PayloadRef(**value)
-    try:
-        event: Event = kind(**values)
-    except TypeError as error:
-        raise UnknownFormat(f"event {kind.__name__} with unknown fields: {error}") from error
-    return event
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, PayloadRef):
-        return {"key": value.key, "rows": value.rows, "size": value.size}
-    if isinstance(value, FailureDetails | Parent):
-        return value.to_dict()
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value

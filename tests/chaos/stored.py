@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from durable.hub.columns import payload_from_columns
 from durable.hub.hub import Hub
 from durable.hub.keys import ENTITY_INBOX, encode
-from durable.hub.rows import Head, StoredTurn, decode_turn, payload_from_columns
+from durable.hub.rows import Head, StoredTurn, decode_turn
 from durable.ports import Row, Storage
 
 

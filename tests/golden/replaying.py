@@ -11,6 +11,7 @@ from durable.engine.execution import Execution
 from durable.hub.payloads import payloads_of
 from durable.hub.rows import Head, encode_ids
 from durable.model.entities import is_entity
+from durable.model.event_json import event_to_dict
 from durable.model.events import (
     INCOMING,
     Arrival,
@@ -20,7 +21,6 @@ from durable.model.events import (
     ExecutionStarted,
     PayloadRef,
     Turn,
-    event_to_dict,
 )
 from durable.model.functions import OrchestratorDefinition
 from tests.golden.steps import shortened

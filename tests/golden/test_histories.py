@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from durable.model.events import INCOMING, event_from_dict
+from durable.model.event_json import event_from_dict
+from durable.model.events import INCOMING
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from tests.golden.dumps import restore
 from tests.golden.manifest import HISTORIES

@@ -13,9 +13,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from durable.hub.columns import payload_from_columns
 from durable.hub.keys import gate_key, payload_key, turn_key
 from durable.hub.payloads import join, payload_row_keys
-from durable.hub.rows import PURGING, StoredTurn, decode_turn, payload_from_columns
+from durable.hub.rows import PURGING, StoredTurn, decode_turn
 from durable.model.commit import Send
 from durable.model.events import (
     EntityLockGranted,

@@ -12,7 +12,7 @@ from typing import Any
 from durable.codec import encode
 from durable.compat.v2.history import HistoryEvent, events_of, plain
 from durable.compat.v2.values import OrchestrationState
-from durable.model.events import event_from_dict
+from durable.model.event_json import event_from_dict
 from durable.model.failure import FailureDetails
 from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus
 
