@@ -1,5 +1,5 @@
 """Storage operations, counted by the service, and bytes, counted by the worker's cost meter: they
-are the same on a noisy machine."""
+hardly vary on a noisy machine."""
 
 from __future__ import annotations
 

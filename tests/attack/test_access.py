@@ -11,8 +11,11 @@ import aiohttp
 import pytest
 import yarl
 
+from durable.hub.hub import Hub
+from durable.management import LinkRefusedError, LinkSigner
 from durable.management.links import LINK_OPERATIONS
 from durable.management.table import ROUTES
+from durable.ports import Delete
 from durable.worker.access import KeyAccess, Keys
 from durable.worker.http import bind
 from durable.worker.worker import DEFAULT_HOST
@@ -99,6 +102,24 @@ async def test_by_link(world: World) -> None:
                     if may:
                         permitted.add(token.operation)
     assert permitted == LINK_OPERATIONS == FIELDS.keys()
+
+
+async def test_who_deletes_their_key_ends_all_links(world: World) -> None:
+    def opened() -> Hub:
+        return Hub(world.hub.storage, world.hub.names.hub)
+
+    async def signer(hub: Hub) -> LinkSigner:
+        return LinkSigner((await hub.secret("links")).encode(), BASE, now=world.clock.now)
+
+    before = await signer(opened())
+    token = token_of(before, INSTANCE, "status")
+    (await signer(opened())).verify(token, "status", INSTANCE)
+    deleted = [Delete("key:links")]
+    await world.hub.storage.tables.transact(world.hub.names.hub_table, "hub", deleted)
+    # who has read it goes on until it is restarted
+    before.verify(token, "status", INSTANCE)
+    with pytest.raises(LinkRefusedError):
+        (await signer(opened())).verify(token, "status", INSTANCE)
 
 
 async def test_a_link_says_nothing_of_what_there_is(world: World) -> None:

@@ -113,7 +113,7 @@ async def _upkeep_table() -> str:
             f"| an idle worker, an hour | table | queue | a month of {HOURS_A_MONTH} hours |",
             "| --- | --: | --: | --: |",
             _upkeep(f"its pumps: 1 control queue, {queues} of activities", 0, of_queues),
-            _upkeep("its sweeps, which one of a hub's workers makes", tables, sends),
+            _upkeep("its sweeps, which one worker of a kind makes", tables, sends),
             _upkeep("its asking who sweeps, where another does", sweeps, 0),
             _upkeep("its figures, for `durable stats`", 3600 / IDLE, 0),
             "",
