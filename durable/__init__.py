@@ -23,7 +23,8 @@ from durable import errors
 from durable.client import IdReusePolicy, PurgeHistoryResult
 from durable.engine.context import DurableOrchestrationContext
 from durable.engine.entities import EntityContext
-from durable.engine.tasks import CompositeTask, DurableTask, TimerTask, when_all, when_any
+from durable.engine.several import when_all, when_any
+from durable.engine.tasks import CompositeTask, DurableTask, TimerTask
 from durable.errors import (
     ActivityFailedError,
     DurableError,

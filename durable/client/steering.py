@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from durable.client.access import Access, utc
 from durable.client.reusing import IdReusePolicy, IfExists
@@ -29,10 +29,68 @@ from durable.model.tags import check_tags
 from durable.model.versioning import check_version
 from durable.storage.limits import EARLIEST_TIME
 
+In = TypeVar("In")
+
+
+class StartOptions(TypedDict, total=False):
+    """What a start may say beside function, id, input and version; see `start_new`."""
+
+    if_exists: IfExists | IdReusePolicy
+    tags: Mapping[str, str] | None
+    start_at: datetime | timedelta | None
+    trace: tuple[str, str]
+
+
+class ManyOptions(TypedDict, total=False):
+    """What a start of many may say beside function and inputs; see `start_many`."""
+
+    instance_ids: Sequence[str] | None
+    version: str | None
+    if_exists: IfExists | IdReusePolicy
+    tags: Mapping[str, str] | None
+    trace: tuple[str, str]
+
 
 class Steering(Access):
     """See the module."""
 
+    @overload
+    async def start_new(
+        self,
+        orchestration_function_name: Callable[[Any, In], object],
+        instance_id: str | None,
+        client_input: In,
+        version: str | None = None,
+        **options: Unpack[StartOptions],
+    ) -> str: ...
+    @overload
+    async def start_new(
+        self,
+        orchestration_function_name: Callable[[Any, In], object],
+        instance_id: str | None = None,
+        *,
+        client_input: In,
+        version: str | None = None,
+        **options: Unpack[StartOptions],
+    ) -> str: ...
+    @overload
+    async def start_new(
+        self,
+        orchestration_function_name: Callable[[Any, None], object],
+        instance_id: str | None = None,
+        *,
+        version: str | None = None,
+        **options: Unpack[StartOptions],
+    ) -> str: ...
+    @overload
+    async def start_new(
+        self,
+        orchestration_function_name: str | Callable[[Any], object],
+        instance_id: str | None = None,
+        client_input: object = None,
+        version: str | None = None,
+        **options: Unpack[StartOptions],
+    ) -> str: ...
     async def start_new(
         self,
         orchestration_function_name: str | Callable[..., Any],
@@ -72,6 +130,20 @@ class Steering(Access):
         )
         return await start(self._hub, self._ringer, replace(request, start_at=moment))
 
+    @overload
+    async def start_many(
+        self,
+        orchestration_function_name: Callable[[Any, In], object],
+        client_inputs: Sequence[In],
+        **options: Unpack[ManyOptions],
+    ) -> list[str]: ...
+    @overload
+    async def start_many(
+        self,
+        orchestration_function_name: str | Callable[[Any], object],
+        client_inputs: Sequence[object],
+        **options: Unpack[ManyOptions],
+    ) -> list[str]: ...
     async def start_many(
         self,
         orchestration_function_name: str | Callable[..., Any],

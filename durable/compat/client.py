@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
+from durable.client.steering import ManyOptions, StartOptions
 from durable.codec import decode, encode
 from durable.compat.addresses import hub_of, place_of
 from durable.compat.task_hub_client import AsyncTaskHubGrpcClient
@@ -24,6 +25,10 @@ from durable.model.entities import EntityId
 
 if TYPE_CHECKING:
     import azure.functions as func
+
+    from durable.model.instance import InstanceStatus
+
+In = TypeVar("In")
 
 
 class DurableFunctionsClient(AsyncTaskHubGrpcClient):
@@ -102,6 +107,43 @@ class DurableFunctionsClient(AsyncTaskHubGrpcClient):
 
     # ---- 1.x: starting and looking ----
 
+    @overload
+    async def start_new(
+        self,
+        orchestration_function_name: Callable[[Any, In], object],
+        instance_id: str | None,
+        client_input: In,
+        version: str | None = None,
+        **options: Unpack[StartOptions],
+    ) -> str: ...
+    @overload
+    async def start_new(
+        self,
+        orchestration_function_name: Callable[[Any, In], object],
+        instance_id: str | None = None,
+        *,
+        client_input: In,
+        version: str | None = None,
+        **options: Unpack[StartOptions],
+    ) -> str: ...
+    @overload
+    async def start_new(
+        self,
+        orchestration_function_name: Callable[[Any, None], object],
+        instance_id: str | None = None,
+        *,
+        version: str | None = None,
+        **options: Unpack[StartOptions],
+    ) -> str: ...
+    @overload
+    async def start_new(
+        self,
+        orchestration_function_name: str | Callable[[Any], object],
+        instance_id: str | None = None,
+        client_input: object = None,
+        version: str | None = None,
+        **options: Unpack[StartOptions],
+    ) -> str: ...
     async def start_new(
         self,
         orchestration_function_name: str | Callable[..., Any],
@@ -158,6 +200,45 @@ class DurableFunctionsClient(AsyncTaskHubGrpcClient):
                 instance_id_prefix=instance_id_prefix or "",
             )
         ]
+
+    # ---- the native client's, for those who check types ----
+
+    async def wait_for_start(
+        self, instance_id: str, timeout: timedelta | float | None = None
+    ) -> InstanceStatus:
+        """The native client's: wait until the instance's code has begun."""
+        return await self.native_client.wait_for_start(instance_id, timeout)
+
+    async def wait_for_completion(
+        self, instance_id: str, timeout: timedelta | float | None = None
+    ) -> InstanceStatus:
+        """The native client's: wait until the instance has ended."""
+        return await self.native_client.wait_for_completion(instance_id, timeout)
+
+    @overload
+    async def start_many(
+        self,
+        orchestration_function_name: Callable[[Any, In], object],
+        client_inputs: Sequence[In],
+        **options: Unpack[ManyOptions],
+    ) -> list[str]: ...
+    @overload
+    async def start_many(
+        self,
+        orchestration_function_name: str | Callable[[Any], object],
+        client_inputs: Sequence[object],
+        **options: Unpack[ManyOptions],
+    ) -> list[str]: ...
+    async def start_many(
+        self,
+        orchestration_function_name: str | Callable[..., Any],
+        client_inputs: Sequence[Any],
+        **options: Unpack[ManyOptions],
+    ) -> list[str]:
+        """The native client's: start an orchestration for each input."""
+        return await self.native_client.start_many(
+            orchestration_function_name, client_inputs, **options
+        )
 
     # ---- 1.x: steering ----
 

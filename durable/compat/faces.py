@@ -6,6 +6,8 @@
 | an entity of one `durable.EntityContext` | native                                 |
 | generator or plain function, one argument| 1.x                                    |
 | two arguments, `(context, input)`        | 2.x                                    |
+| two, the first a                         | native, with the input as its          |
+| `durable.DurableOrchestrationContext`    | annotation says                        |
 | a class, for entities                    | 2.x: operations are methods            |
 
 A parameter for a client gets the class that it is annotated with; a plain function gets one
@@ -23,6 +25,7 @@ from typing import Any
 
 from durable.codec import annotation_of, decode
 from durable.compat.reading import input_annotation, lenient, remember
+from durable.engine.context import DurableOrchestrationContext as NativeContext
 from durable.engine.entities import EntityContext as NativeEntityContext
 from durable.model.functions import Face, UserFunction
 
@@ -43,9 +46,13 @@ def positional(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def orchestrator_face(function: UserFunction, input_type: Any) -> Face | None:
-    """1.x for one argument that is no `async def`, 2.x for two."""
+    """1.x for one argument that is no `async def`, 2.x for two, unless the first is annotated as
+    the native context."""
     remember(function)
-    if len(positional(function)) >= 2:
+    parameters = positional(function)
+    if len(parameters) >= 2:
+        if annotation_of(function, parameters[0].name) is NativeContext:
+            return _native_orchestrator(function, parameters[1], input_type)
         return _two_argument_orchestrator(function, input_type)
     if inspect.iscoroutinefunction(function) and input_type is None:
         return None
@@ -54,14 +61,28 @@ def orchestrator_face(function: UserFunction, input_type: Any) -> Face | None:
     return lambda decider: (DurableOrchestrationContext(decider, input_type),)
 
 
+def _native_orchestrator(
+    function: UserFunction, parameter: inspect.Parameter, input_type: Any
+) -> Face:
+    """A start without an input gives the parameter's default or, without one, null."""
+
+    def face(decider: Any) -> tuple[object, ...]:
+        context, text = NativeContext(decider), decider.input
+        if text is None and parameter.default is not parameter.empty:
+            return (context,)
+        expected = input_type if input_type is not None else annotation_of(function, parameter.name)
+        return context, decode("null" if text is None else text, expected)
+
+    return face
+
+
 def _two_argument_orchestrator(function: UserFunction, input_type: Any) -> Face:
     from durable.compat.v2.context import OrchestrationContext
-    from durable.engine.context import DurableOrchestrationContext
 
     annotation = input_type if input_type is not None else input_annotation(function)
 
     def face(decider: Any) -> tuple[object, ...]:
-        context = DurableOrchestrationContext(decider)
+        context = NativeContext(decider)
         read = functools.partial(decode, decider.input)
         return OrchestrationContext(context), lenient(read, annotation)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, overload
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -12,15 +12,20 @@ from durable.codec import decode, encode, return_annotation_of
 from durable.engine.decider import Decider
 from durable.engine.entity_calls import EntityCalls
 from durable.engine.http_polling import call_http, http_request
+from durable.engine.references import (
+    Activity,
+    ActivityWithMore,
+    AsyncActivity,
+    AsyncActivityWithMore,
+    Orchestrator,
+    OrchestratorOfContext,
+)
+from durable.engine.several import SeveralTasks, when_any
 from durable.engine.tasks import (
     DurableTask,
     MappedTask,
     PayloadTask,
     TimerTask,
-    WhenAll,
-    WhenAny,
-    when_all,
-    when_any,
 )
 from durable.errors import InvalidRequestError, TaskFailedError
 from durable.model.events import (
@@ -38,10 +43,12 @@ from durable.model.retry import RetryPolicy
 from durable.model.tags import check_tags
 from durable.model.versioning import check_version
 
+In = TypeVar("In")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
-class DurableOrchestrationContext(EntityCalls):
+class DurableOrchestrationContext(SeveralTasks, EntityCalls):
     """The only way from an orchestrator to the world.
 
     Everything it offers gives the same answers when the orchestrator is run again over its
@@ -95,6 +102,10 @@ class DurableOrchestrationContext(EntityCalls):
         """Whether `continue_as_new` was called."""
         return self._decider.continuing is not None
 
+    @overload
+    def get_input(self, expected_type: type[T]) -> T: ...
+    @overload
+    def get_input(self, expected_type: Any = None) -> Any: ...
     def get_input(self, expected_type: Any = None) -> Any:
         """The input, as plain JSON or as `expected_type` (a dataclass, a pydantic model, any
         annotation). Raises PayloadError when it does not fit."""
@@ -122,19 +133,36 @@ class DurableOrchestrationContext(EntityCalls):
 
     @overload
     def call_activity(
-        self,
-        name: Callable[..., Awaitable[R]],
-        input_: object = None,
-        *,
-        retry: RetryPolicy | None = None,
+        self, name: AsyncActivity[None, R], input_: None = None, *, retry: RetryPolicy | None = None
+    ) -> DurableTask[R]: ...
+    @overload
+    def call_activity(
+        self, name: Activity[None, R], input_: None = None, *, retry: RetryPolicy | None = None
+    ) -> DurableTask[R]: ...
+    @overload
+    def call_activity(
+        self, name: AsyncActivity[In, R], input_: In, *, retry: RetryPolicy | None = None
+    ) -> DurableTask[R]: ...
+    @overload
+    def call_activity(
+        self, name: Activity[In, R], input_: In, *, retry: RetryPolicy | None = None
+    ) -> DurableTask[R]: ...
+    @overload
+    def call_activity(
+        self, name: AsyncActivityWithMore[In, R], input_: In, *, retry: RetryPolicy | None = None
+    ) -> DurableTask[R]: ...
+    @overload
+    def call_activity(
+        self, name: ActivityWithMore[In, R], input_: In, *, retry: RetryPolicy | None = None
     ) -> DurableTask[R]: ...
     @overload
     def call_activity(
         self,
-        name: Callable[..., R],
+        name: str,
         input_: object = None,
         *,
         retry: RetryPolicy | None = None,
+        expected_type: type[R],
     ) -> DurableTask[R]: ...
     @overload
     def call_activity(
@@ -176,7 +204,29 @@ class DurableOrchestrationContext(EntityCalls):
     @overload
     def call_sub_orchestrator(
         self,
-        name: Callable[..., Awaitable[R]] | Callable[..., Generator[Any, Any, R]],
+        name: Orchestrator[None, R],
+        input_: None = None,
+        instance_id: str | None = None,
+        version: str | None = None,
+        *,
+        retry: RetryPolicy | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> DurableTask[R]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        name: Orchestrator[In, R],
+        input_: In,
+        instance_id: str | None = None,
+        version: str | None = None,
+        *,
+        retry: RetryPolicy | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> DurableTask[R]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        name: OrchestratorOfContext[R],
         input_: object = None,
         instance_id: str | None = None,
         version: str | None = None,
@@ -187,7 +237,19 @@ class DurableOrchestrationContext(EntityCalls):
     @overload
     def call_sub_orchestrator(
         self,
-        name: str | Callable[..., Any],
+        name: str,
+        input_: object = None,
+        instance_id: str | None = None,
+        version: str | None = None,
+        *,
+        expected_type: type[R],
+        retry: RetryPolicy | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> DurableTask[R]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        name: str,
         input_: object = None,
         instance_id: str | None = None,
         version: str | None = None,
@@ -252,6 +314,14 @@ class DurableOrchestrationContext(EntityCalls):
         decider.decide(TimerCreated(task_id, due))
         return timer
 
+    @overload
+    def wait_for_external_event(
+        self, name: str, expected_type: type[T], *, timeout: timedelta | datetime | None = None
+    ) -> DurableTask[T]: ...
+    @overload
+    def wait_for_external_event(
+        self, name: str, expected_type: Any = None, *, timeout: timedelta | datetime | None = None
+    ) -> DurableTask[Any]: ...
     def wait_for_external_event(
         self, name: str, expected_type: Any = None, *, timeout: timedelta | datetime | None = None
     ) -> DurableTask[Any]:
@@ -322,23 +392,7 @@ class DurableOrchestrationContext(EntityCalls):
             retry=retry,
         )
 
-    # ---- several tasks, and the end ----
-
-    def when_all(self, tasks: Sequence[DurableTask[Any]]) -> WhenAll:
-        """Wait for all tasks; then their results, or the first failure."""
-        return when_all(tasks)
-
-    def when_any(self, tasks: Sequence[DurableTask[Any]]) -> WhenAny:
-        """Wait for the first task to end and get that task; the others go on."""
-        return when_any(tasks)
-
-    def task_all(self, tasks: Sequence[DurableTask[Any]]) -> WhenAll:
-        """As `when_all`, but fails as soon as one task fails."""
-        return WhenAll(list(tasks), fail_fast=True)
-
-    def task_any(self, tasks: Sequence[DurableTask[Any]]) -> WhenAny:
-        """As `when_any`."""
-        return when_any(tasks)
+    # ---- the end ----
 
     def continue_as_new(self, input_: object = None, *, new_version: str | None = None) -> None:
         """Begin again with a new input and an empty history once this function returns, as

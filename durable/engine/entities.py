@@ -7,11 +7,11 @@ operation is to be performed, `settle` takes what came of it, `commit` says what
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2s
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from durable.codec import decode, encode
 from durable.engine.entity_calls import as_utc, check_operation
@@ -42,6 +42,8 @@ KEPT_TURNS = 100
 """Turn rows, which remember message ids, are trimmed when there are more of them."""
 
 _TRACE = "~"
+
+T = TypeVar("T")
 
 
 class EntityContext:
@@ -89,11 +91,23 @@ class EntityContext:
         """Whether there is a state now."""
         return self.state is not None
 
+    @overload
+    def get_input(self, expected_type: type[T]) -> T: ...
+    @overload
+    def get_input(self, expected_type: Any = None) -> Any: ...
     def get_input(self, expected_type: Any = None) -> Any:
         """The operation's input, as plain JSON or as `expected_type`."""
         text = self._operation.input
         return decode(text if isinstance(text, str) else None, expected_type)
 
+    @overload
+    def get_state(self, expected_type: type[T], default: Callable[[], T]) -> T: ...
+    @overload
+    def get_state(self, expected_type: type[T], default: T) -> T: ...
+    @overload
+    def get_state(self, expected_type: type[T], default: None = None) -> T | None: ...
+    @overload
+    def get_state(self, expected_type: Any = None, default: Any = None) -> Any: ...
     def get_state(self, expected_type: Any = None, default: Any = None) -> Any:
         """The state, as plain JSON or as `expected_type`; without one `default`, which is called
         if it is callable."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from durable.codec import encode
 from durable.engine.decider import Decider
@@ -17,6 +17,8 @@ from durable.model.events import (
     EntityOperationSignaled,
     EntityUnlockSent,
 )
+
+T = TypeVar("T")
 
 
 class EntityLock:
@@ -64,6 +66,27 @@ class EntityCalls:
         self._section: frozenset[EntityId] | None = None
         self._called: dict[EntityId, DurableTask[Any]] = {}
 
+    @overload
+    def call_entity(
+        self,
+        entity_id: EntityId,
+        operation: str,
+        input_: object = None,
+        *,
+        expected_type: type[T],
+    ) -> DurableTask[T]: ...
+    @overload
+    def call_entity(
+        self, entity_id: EntityId, operation: str, input_: object, expected_type: type[T]
+    ) -> DurableTask[T]: ...
+    @overload
+    def call_entity(
+        self,
+        entity_id: EntityId,
+        operation: str,
+        input_: object = None,
+        expected_type: Any = None,
+    ) -> DurableTask[Any]: ...
     def call_entity(
         self,
         entity_id: EntityId,

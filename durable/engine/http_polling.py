@@ -9,7 +9,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from durable.codec import encode
-from durable.engine.tasks import DurableTask, MappedTask, TimerTask, when_any
+from durable.engine.several import when_any
+from durable.engine.tasks import DurableTask, MappedTask, TimerTask
 from durable.errors import ActivityFailedError, HttpResponseRefusedError, InvalidRequestError
 from durable.model.failure import FailureDetails
 from durable.model.http import (

@@ -14,16 +14,17 @@ from durable.codec import decode
 from durable.errors import InvalidRequestError, PayloadError, TaskFailedError
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class DurableTask(Generic[T]):
+class DurableTask(Generic[T_co]):
     """A result that replay can repeat: `await` it in an async orchestrator, `yield` it in a
     generator."""
 
     def __init__(self) -> None:
         self._parents: list[CompositeTask[Any]] = []
         self._done = False
-        self._value: T | None = None
+        self._value: T_co | None = None
         self._error: BaseException | None = None
 
     @property
@@ -42,11 +43,11 @@ class DurableTask(Generic[T]):
         return self._error is not None
 
     @property
-    def result(self) -> T:
+    def result(self) -> T_co:
         """The value; raises the task's error if it failed, InvalidRequestError if not done."""
         return self.get_result()
 
-    def get_result(self) -> T:
+    def get_result(self) -> T_co:
         """As `result`."""
         if not self._done:
             raise InvalidRequestError("the task has not completed: await it first")
@@ -61,12 +62,12 @@ class DurableTask(Generic[T]):
             self._error.observed = True
         return self._error
 
-    def __await__(self) -> Generator[DurableTask[Any], None, T]:
+    def __await__(self) -> Generator[DurableTask[Any], None, T_co]:
         while not self._done:
             yield self
         return self.get_result()
 
-    def complete(self, value: T) -> None:
+    def complete(self, value: Any) -> None:
         """Give the task its value, once; later calls change nothing."""
         if not self._done:
             self._done, self._value = True, value
@@ -84,7 +85,7 @@ class DurableTask(Generic[T]):
         self._parents.clear()
 
 
-class PayloadTask(DurableTask[T]):
+class PayloadTask(DurableTask[T_co]):
     """Completed with a JSON text, which becomes a value of the expected type; one that does not
     fit fails the task."""
 
@@ -101,7 +102,7 @@ class PayloadTask(DurableTask[T]):
             super().complete(decoded)
 
 
-class CompositeTask(DurableTask[T]):
+class CompositeTask(DurableTask[T_co]):
     """A task made of others; subclasses say in `on_child_completed` when it is done."""
 
     def __init__(self, tasks: Sequence[DurableTask[Any]]) -> None:
@@ -128,17 +129,21 @@ class CompositeTask(DurableTask[T]):
         """Called once for each child that completes."""
 
 
-class WhenAll(CompositeTask[list[Any]]):
-    """Results in the order of the tasks. With `fail_fast` the first failure ends it at once;
-    without, it waits for all and then raises the failure that came first."""
+class WhenAll(CompositeTask[T_co]):
+    """Results in the order of the tasks: a tuple of those of a tuple, else a list. With
+    `fail_fast` the first failure ends it at once; without, it waits for all and then raises the
+    failure that came first."""
 
     def __init__(self, tasks: Sequence[DurableTask[Any]], *, fail_fast: bool) -> None:
+        self._collect: type[tuple[Any, ...] | list[Any]] = (
+            tuple if isinstance(tasks, tuple) else list
+        )
         self._open = len(tasks)
         self._fail_fast = fail_fast
         self._first_error: BaseException | None = None
         super().__init__(tasks)
         if not self._children:
-            self.complete([])
+            self.complete(self._collect())
 
     def on_child_completed(self, task: DurableTask[Any]) -> None:
         self._open -= 1
@@ -147,10 +152,10 @@ class WhenAll(CompositeTask[list[Any]]):
         if self._first_error is not None and (self._fail_fast or not self._open):
             self.fail(self._first_error)
         elif not self._open:
-            self.complete([child.get_result() for child in self._children])
+            self.complete(self._collect(child.get_result() for child in self._children))
 
 
-class WhenAny(CompositeTask[DurableTask[Any]]):
+class WhenAny(CompositeTask[DurableTask[T_co]]):
     """Its result is the first task that completed, failed or not; the others go on."""
 
     def __init__(self, tasks: Sequence[DurableTask[Any]]) -> None:
@@ -211,14 +216,3 @@ class MappedTask(CompositeTask[T]):
                 following._parents.append(self)
                 return
             task = following
-
-
-def when_all(tasks: Sequence[DurableTask[Any]]) -> WhenAll:
-    """Wait for all tasks; results in their order. If some failed, the first failure is raised
-    once all have ended."""
-    return WhenAll(list(tasks), fail_fast=False)
-
-
-def when_any(tasks: Sequence[DurableTask[Any]]) -> WhenAny:
-    """Wait for the first task to end and get that task; the others go on."""
-    return WhenAny(list(tasks))

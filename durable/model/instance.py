@@ -6,10 +6,13 @@ import unicodedata
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar, overload
 
-from durable.errors import InvalidInstanceIdError
+from durable.codec import decode
+from durable.errors import InvalidInstanceIdError, InvalidRequestError
 from durable.model.failure import FailureDetails
+
+T = TypeVar("T")
 
 MAX_INSTANCE_ID = 200
 _FORBIDDEN = frozenset("/\\#?%\"'")
@@ -98,6 +101,39 @@ class InstanceStatus:
     tags: dict[str, str] = field(default_factory=dict)
     scheduled_start_time: datetime | None = None
     waiting: str | None = None
+
+    @overload
+    def get_input(self, expected_type: type[T]) -> T | None: ...
+    @overload
+    def get_input(self, expected_type: Any = None) -> Any: ...
+    def get_input(self, expected_type: Any = None) -> Any:
+        """The input, as plain JSON or as `expected_type`; None where there is none, or it was not
+        asked for. Raises PayloadError when it does not fit."""
+        return decode(self.input, expected_type)
+
+    @overload
+    def get_output(self, expected_type: type[T]) -> T: ...
+    @overload
+    def get_output(self, expected_type: Any = None) -> Any: ...
+    def get_output(self, expected_type: Any = None) -> Any:
+        """What the orchestrator returned, as plain JSON or as `expected_type`. Raises
+        InvalidRequestError unless the instance is Completed, with the failure of one that failed,
+        and PayloadError when it does not fit."""
+        if self.runtime_status is not OrchestrationRuntimeStatus.COMPLETED or self.output is None:
+            because = f": {self.failure}" if self.failure is not None else ""
+            raise InvalidRequestError(
+                f"instance {self.instance_id!r} has no output, it is {self.runtime_status}{because}"
+            )
+        return decode(self.output, expected_type)
+
+    @overload
+    def get_custom_status(self, expected_type: type[T]) -> T | None: ...
+    @overload
+    def get_custom_status(self, expected_type: Any = None) -> Any: ...
+    def get_custom_status(self, expected_type: Any = None) -> Any:
+        """The custom status, as plain JSON or as `expected_type`; None where none was set. Raises
+        PayloadError when it does not fit."""
+        return decode(self.custom_status, expected_type)
 
 
 def check_instance_id(instance_id: object) -> str:

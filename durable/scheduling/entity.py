@@ -193,7 +193,7 @@ class _Plan:
         """An operation that fails would end the schedule."""
         logger.warning("schedule %s: %s; it is tried again", self._context.entity_key, error)
         self._context.sent.clear()
-        self._state = self._context.get_state(ScheduleState)
+        self._state = self._context.get_state(ScheduleState, self._state)
         self._state.trouble = str(error)
         self._signal(self._now + TROUBLE)
         self._save()

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from durable.engine.context import DurableOrchestrationContext as Context
-from durable.engine.tasks import DurableTask, when_all, when_any
+from durable.engine.several import when_all, when_any
+from durable.engine.tasks import DurableTask
 from durable.errors import (
     ActivityFailedError,
     InvalidRequestError,

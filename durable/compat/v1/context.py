@@ -95,9 +95,8 @@ class DurableOrchestrationContext(native.DurableOrchestrationContext):
     ) -> AtomicTask:
         """Run another orchestrator as an instance of its own and await its output."""
         expected = result_hint(name, expected_type)
-        task = super().call_sub_orchestrator(
-            name, input_, instance_id, version, expected, retry=retry, tags=tags
-        )
+        call: Callable[..., DurableTask[Any]] = super().call_sub_orchestrator
+        task = call(name, input_, instance_id, version, expected, retry=retry, tags=tags)
         return self._shown(task, "sub-orchestration")
 
     @old(

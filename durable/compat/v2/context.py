@@ -95,11 +95,8 @@ class OrchestrationContext:
     ) -> Task[Any]:
         """Run another orchestrator as an instance of its own and await its output."""
         expected = wish(return_type) or result_hint(orchestrator, None)
-        return shown(
-            self.native_context.call_sub_orchestrator(
-                orchestrator, input, instance_id, version, expected, retry=retry_policy
-            )
-        )
+        call: Callable[..., DurableTask[Any]] = self.native_context.call_sub_orchestrator
+        return shown(call(orchestrator, input, instance_id, version, expected, retry=retry_policy))
 
     def create_timer(self, fire_at: datetime | timedelta) -> TimerTask:
         """A timer that fires at a time (a naive one is UTC) or after a duration."""
