@@ -30,9 +30,8 @@ PERSISTENT = df.RetryPolicy(
 
 
 @bp.orchestration_trigger(context_name="context")
-async def process_order(context: df.DurableOrchestrationContext) -> OrderResult:
+async def process_order(context: df.DurableOrchestrationContext, order: Order) -> OrderResult:
     """Ends as shipped, cancelled (an event `cancel` came within the window) or failed."""
-    order: Order = context.get_input(Order)
     order_id = context.instance_id
     log = context.create_replay_safe_logger(logging.getLogger(__name__))
     goods = Goods(order_id, order.lines)
@@ -42,7 +41,7 @@ async def process_order(context: df.DurableOrchestrationContext) -> OrderResult:
         context.set_custom_status("charging")
         undo.append(("refund_card", order_id))
         charge = Charge(order_id, order.card, order.total_cents)
-        receipt: Receipt = await context.call_activity(
+        receipt = await context.call_activity(
             "charge_card", charge, retry=RETRY, expected_type=Receipt
         )
         context.set_custom_status("reserving")
@@ -58,7 +57,7 @@ async def process_order(context: df.DurableOrchestrationContext) -> OrderResult:
             return OrderResult(order_id, "cancelled", "the customer cancelled", undone=undone)
 
         context.set_custom_status("shipping")
-        tracking: str = await context.call_activity("ship_order", goods, retry=RETRY)
+        tracking = await context.call_activity("ship_order", goods, retry=RETRY, expected_type=str)
     except df.TaskFailedError as error:
         log.warning("order %s failed: %s", order_id, error)
         undone = await _compensate(context, undo)

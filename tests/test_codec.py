@@ -317,6 +317,14 @@ class BadJson(Legacy):
         ({Level.LOW: 1}, f'{{"{Level.LOW.value}":1}}', dict[int, int]),
         ({1: {2: 3}}, '{"1":{"2":3}}', dict[int, dict[int, int]]),
         ({"1": "a"}, '{"1":"a"}', dict[str, str]),
+        ({Colour.RED: 1}, f'{{"{Colour.RED.value}":1}}', dict[Colour, int]),
+        ({date(2024, 1, 2): 1}, '{"2024-01-02":1}', dict[date, int]),
+        (
+            [{Decimal("1.50"): {uuid.UUID(int=1): {}}}],
+            f'[{{"1.50":{{"{uuid.UUID(int=1)}":{{}}}}}}]',
+            list[dict[Decimal, dict[uuid.UUID, dict[str, int]]]],
+        ),
+        ({time(1, 2): {1, 2}}, '{"01:02:00":[1,2]}', dict[time, set[int]]),
     ],
 )
 def test_keys_that_are_no_text_become_their_json(value: Any, text: str, annotation: Any) -> None:
@@ -431,7 +439,7 @@ def test_long_values_are_cut_in_messages() -> None:
         ('"2024-01-02"', date | str, date(2024, 1, 2)),
         ('"2024-01-02"', str | date, "2024-01-02"),
         ('"soon"', date | str, "soon"),
-        ('{"number":"1"}', GiftCard | Card, GiftCard("1")),
+        ('{"number":"1"}', GiftCard | Card, Card("1")),
         ('{"number":"1","owner":"o"}', Card | GiftCard, GiftCard("1", "o")),
         ('{"number":"1","other":"o"}', Card | GiftCard, Card("1")),
         ("[1]", list[str] | list[int], [1]),
@@ -441,6 +449,22 @@ def test_the_choice_in_a_union(text: str, annotation: Any, expected: object) -> 
     decoded = decode(text, annotation)
     assert decoded == expected
     assert type(decoded) is type(expected)
+
+
+@dataclass
+class Coupon:
+    number: str
+
+
+def test_an_object_that_two_dataclasses_could_be_is_refused() -> None:
+    with pytest.raises(
+        PayloadError, match=r"^\$: expected Card \| Coupon, .* Card and Coupon: tell"
+    ):
+        decode('{"number":"1"}', Card | Coupon)
+    assert decode('{"number":"1","owner":"o"}', Card | Coupon | GiftCard) == GiftCard("1", "o")
+    two_keys = {Colour.RED: 1, str(Colour.RED.value): 2}
+    with pytest.raises(PayloadError, match="are both"):
+        encode(two_keys)
 
 
 def test_what_is_not_known_to_the_type() -> None:

@@ -10,7 +10,7 @@ A type comes back only through an annotation that the reader gives.
 | float                     | number; NaN and infinities are refused           |
 | list, tuple, NamedTuple   | array                                            |
 | set, frozenset            | array, in the order of its items' JSON text      |
-| dict, other mappings      | object; keys that are not str are refused        |
+| dict, other mappings      | object; keys that are no str: see `encode`       |
 | dataclass                 | object of its fields                             |
 | pydantic model            | `model_dump(mode="json", by_alias=True)`         |
 | Enum                      | its value                                        |

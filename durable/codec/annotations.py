@@ -8,6 +8,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, Never, NoReturn, get_args, get_origin, get_type_hints
+from weakref import WeakKeyDictionary
+
+_resolved: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+"""What was found, by function: it is asked for with each call."""
 
 
 def annotation_of(function: Callable[..., Any], parameter: str) -> Any:
@@ -48,9 +52,13 @@ def _implementation(function: Any) -> Any:
 def _resolve(function: Any, name: str) -> Any:
     """One annotation by itself, so that an unresolvable neighbour does no harm."""
     try:
+        if (known := _resolved.get(function, {}).get(name)) is not None:
+            return known
         holder = SimpleNamespace(__annotations__={name: inspect.get_annotations(function)[name]})
         names = getattr(function, "__globals__", {})
-        return get_type_hints(holder, names, _enclosing(function), include_extras=True)[name]
+        found = get_type_hints(holder, names, _enclosing(function), include_extras=True)[name]
+        _resolved.setdefault(function, {})[name] = found
+        return found
     except Exception:
         return None
 

@@ -32,7 +32,9 @@ def decode(text: str | None, expected: Any = None) -> Any:
     `expected` may be what `durable.codec` encodes, generics of it (`list[Order]`, `Page[Order]`),
     unions, Literal, Annotated, NewType, TypedDict, Any, or a pydantic TypeAdapter. A number for
     `float | int` is the one that it is in JSON; otherwise a union takes the first of its members
-    that fit exactly (an object without unknown or missing keys) or, when none does, of all.
+    that fit exactly (an object without unknown or missing keys; of dataclasses rather the one
+    that has each key as a field) or, when none does, of all. An object that two dataclasses with
+    the same fields could be is refused.
     Keys that a dataclass does not have are ignored; a TypedDict keeps them.
 
     None as text means that no value was given, and is None whatever is expected.
@@ -279,6 +281,11 @@ def _union(members: tuple[Any, ...]) -> Shape:
         candidates = [shape for shape in shapes if shape.fits(value)]
         if not candidates:
             candidates = [shape for shape in shapes if shape is not NULL]
+        elif len(candidates) > 1:
+            whole = [shape for shape in candidates if shape.is_whole and shape.is_whole(value)]
+            if len(whole) > 1:
+                return _only(name, whole, value)
+            candidates = [*whole, *candidates]
         for shape in candidates:
             try:
                 return shape.read(value)
@@ -288,6 +295,21 @@ def _union(members: tuple[Any, ...]) -> Shape:
         raise Mismatch(name, value)
 
     return Shape(name, lambda value: any(shape.fits(value) for shape in shapes), read)
+
+
+def _only(name: str, shapes: list[Shape], value: Any) -> Any:
+    """Of dataclasses with the same fields: the one that reads the object."""
+    found = {}
+    for shape in shapes:
+        try:
+            found[shape.name] = shape.read(value)
+        except Mismatch:
+            continue
+    if len(found) != 1:
+        alike = " and ".join(found)
+        because = f"it could be {alike}: tell them apart by a field of a Literal" if found else ""
+        raise Mismatch(name, value, because=because)
+    return next(iter(found.values()))
 
 
 def _is_pydantic(metadata: object) -> bool:

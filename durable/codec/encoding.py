@@ -28,14 +28,20 @@ def encode(value: object) -> str:
     """The JSON text of `value`: compact, ASCII, the same for equal values.
 
     Lone surrogates are kept, as escapes. Keys that are int, float, bool or None become their JSON
-    text, as with `json.dumps`. Raises PayloadError, naming the path, for a value that has no JSON
+    text, as with `json.dumps`; enums, UUIDs, decimals, dates and times what they are as values.
+    Raises PayloadError, naming the path, for a value that has no JSON
     form: an unsupported type, also of a key, two keys of one text, NaN or an infinity, a cycle,
     nesting too deep for the interpreter, or a `to_json` or `model_dump` that raises.
     """
     try:
         text = _ENCODER.encode(value)
     except Exception as error:
-        raise (_find_fault(value) or PayloadError(f"$: cannot be encoded: {error}")) from error
+        if fault := _find_fault(value):
+            raise fault from error
+        try:
+            return _ENCODER.encode(_with_text_keys(value))
+        except Exception:
+            raise PayloadError(f"$: cannot be encoded: {error}") from error
     # of two keys with one text, json writes both
     if _KEY_LIKE_A_SCALAR.search(text) and (fault := _find_fault(value)):
         raise fault
@@ -161,7 +167,26 @@ def _check_number(value: int | float, steps: tuple[Step, ...]) -> None:
         raise PayloadError(f"{render(steps)}: {error}") from error
 
 
+_KEYS = (Enum, date, time, UUID, Decimal)
+"""What is as a key what it is as a value, if that is a scalar."""
+
+
+def _with_text_keys(value: Any) -> Any:
+    """The same with keys that json takes; it asks nobody about them."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, dict):
+        return {_key_text(key, ()): _with_text_keys(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_text_keys(item) for item in value]
+    return _with_text_keys(_substitute(value))
+
+
 def _key_text(key: object, steps: tuple[Step, ...]) -> str:
+    if isinstance(key, _KEYS) and not isinstance(key, str | int):
+        key = _substitute_at(key, steps)
+        if isinstance(key, _KEYS):
+            key = _substitute_at(key, steps)
     if isinstance(key, str):
         return key
     if key is not None and not isinstance(key, int | float):

@@ -91,6 +91,12 @@ class _Record:
 
 
 class _Dataclass(_Record):
+    def shape(self) -> Shape:
+        return Shape(self.kind.__name__, self.fits, self.read, is_whole=self.is_whole)
+
+    def is_whole(self, value: Any) -> bool:
+        return isinstance(value, dict) and value.keys() == self.known_names[0]
+
     def names(self) -> tuple[frozenset[str], frozenset[str]]:
         given = [field for field in dataclasses.fields(self.kind) if field.init]
         absent = dataclasses.MISSING

@@ -48,6 +48,9 @@ class Shape:
     fits: Callable[[Any], bool]
     read: Callable[[Any], Any]
     read_text: Callable[[str], Any] | None = None
+    is_whole: Callable[[Any], bool] | None = None
+    """For dataclasses: whether an object has all of the fields and no others, as what was written
+    from one has."""
 
 
 def describe(value: object) -> str:
