@@ -58,14 +58,14 @@ class NewerMessage(BadMessage):
 @dataclass(frozen=True, slots=True)
 class Doorbell:
     """`guard` marks a hidden message that a process holds while it works and deletes after: one
-    that is seen rings for a process that died. `deaths` counts them in a row. `audit` comes
-    from the sweeper. `lack` counts deliveries to workers that could not serve the instance.
-    `heir_of` names the guards that this message replaces: whoever receives it takes over what
-    was done under them."""
+    that is seen rings for a process that died, as does one that says `died`. `audit` comes from
+    the sweeper. `lack` counts deliveries to workers that could not serve the instance. `heir_of`
+    names the guards that this message replaces: whoever receives it takes over what was done
+    under them."""
 
     instance_id: str
     guard: bool = False
-    deaths: int = 0
+    died: bool = False
     audit: bool = False
     lack: int = 0
     heir_of: tuple[tuple[str, int], ...] = ()
@@ -73,7 +73,7 @@ class Doorbell:
     def encode(self) -> bytes:
         """UTF-8 JSON."""
         data: dict[str, Any] = {"v": FORMAT, "kind": "ring", "instance": self.instance_id}
-        for name in ("guard", "deaths", "audit", "lack", "heir_of"):
+        for name in ("guard", "died", "audit", "lack", "heir_of"):
             if value := getattr(self, name):
                 data[name] = value
         return _dump(data)
@@ -235,7 +235,7 @@ def _doorbell(data: dict[str, Any]) -> Doorbell:
     return Doorbell(
         _instance(data["instance"]),
         _typed(data.get("guard", False), bool),
-        _number(data.get("deaths", 0)),
+        _typed(data.get("died", False), bool),
         _typed(data.get("audit", False), bool),
         _number(data.get("lack", 0)),
         heir_of,

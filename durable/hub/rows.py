@@ -79,6 +79,7 @@ class Head:
     tasks that have not ended (see `encode_ids`). `stale` are earlier incarnations to
     delete, each with the key of its row in the projection. `failure` is why the instance
     failed, or is Stuck, and `suspect` the activity that ends processes, where it is known.
+    `deaths` says how many processes in a row took it over and died before a turn was stored.
     `trace` is the traceparent and tracestate of who started it. `start_at` is when it was to
     begin, where that was asked for; until then `next_timer` is that too. `waits_for` is what no
     worker that looked at it had, "" where nothing is missing.
@@ -122,10 +123,18 @@ class Head:
     open_tasks: str = ""
     stale: tuple[tuple[str, str], ...] = ()
     suspect: int | None = None
+    deaths: int = 0
     trace: tuple[str, str] = ("", "")
     lock: Lock | None = None
     start_at: datetime | None = None
     waits_for: str = ""
+
+    @property
+    def losses(self) -> int:
+        """How many processes in a row died over it: before they had stored a turn, or while they
+        ran activities that were run before."""
+        again = (holding.attempt - 1 for holding in self.holdings if holding.run)
+        return max((self.deaths, *again))
 
     @property
     def far_start(self) -> datetime | None:
@@ -184,6 +193,7 @@ class Head:
             "open": self.open_tasks,
             "stale": _json(self.stale),
             "suspect": -1 if self.suspect is None else self.suspect,
+            "deaths": self.deaths,
             "lock": _json(self.lock.to_dict()) if self.lock else "",
             "needs": self.waits_for,
         }
@@ -226,6 +236,7 @@ class Head:
             next_timer=_time(values["timer"]),
             open_tasks=values["open"],
             suspect=values["suspect"] if values["suspect"] >= 0 else None,
+            deaths=values.get("deaths", 0),
             trace=tuple(json.loads(values.get("trace") or '["",""]')),
             lock=Lock.from_dict(json.loads(values["lock"])) if values.get("lock") else None,
             stale=tuple((incarnation, row) for incarnation, row in json.loads(values["stale"])),

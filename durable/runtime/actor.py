@@ -107,17 +107,18 @@ class Actor:
         guard: Guard,
         *,
         audit: bool = False,
+        died: bool = False,
         rung: bool = True,
         deadline: float | None = None,
         warm: Warm | None = None,
     ) -> None:
         """`deadline` (monotonic) is when it takes no more activities on; `audit` also looks for
-        work that others left. Without `rung` the inbox is not read at first: whoever put
-        something into it rings."""
+        work that others left, and `died` says that who held the guard before has died. Without
+        `rung` the inbox is not read at first: whoever put something into it rings."""
         self._runtime = runtime
         self._clock = runtime.hub.storage.clock
         self._audit = audit
-        self._hold = Hold(runtime, instance_id, guard, warm.head if warm else None)
+        self._hold = Hold(runtime, instance_id, guard, warm.head if warm else None, died=died)
         kind: type[Turns[Any]] = EntityTurns if is_entity(instance_id) else OrchestrationTurns
         self._turns = kind(
             runtime,

@@ -62,16 +62,13 @@ class Guard(Lease):
         held_from: float,
         *,
         count: int = 0,
-        deaths: int = 0,
         follows: tuple[Key, ...] = (),
     ) -> None:
-        """`deaths` holders before this one died in a row; `follows` are guards that this one
-        takes over from, which may still have a holder."""
+        """`follows` are guards that this one takes over from, which may still have a holder."""
         super().__init__(clock, held_from, RENEW)
         self.queue = queue
         self.receipt = receipt
         self.key = (receipt.message_id, count)
-        self.deaths = deaths
         self.follows = follows
         self.has_fenced = not follows
         """Whether the holders of those cannot do anything any more."""
@@ -140,9 +137,7 @@ class Keeping(Protocol):
         """Begin renewing."""
         ...
 
-    async def put(
-        self, queue: str, body: bytes, *, deaths: int = 0, follows: tuple[Key, ...] = ()
-    ) -> Guard:
+    async def put(self, queue: str, body: bytes, *, follows: tuple[Key, ...] = ()) -> Guard:
         """Send a hidden message and hold it."""
         ...
 
@@ -209,14 +204,12 @@ class Keeper:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def put(
-        self, queue: str, body: bytes, *, deaths: int = 0, follows: tuple[Key, ...] = ()
-    ) -> Guard:
+    async def put(self, queue: str, body: bytes, *, follows: tuple[Key, ...] = ()) -> Guard:
         """See `Keeping`."""
         clock = self.storage.clock
         asked = clock.monotonic()
         receipt = await self.storage.queues.send(queue, body, delay=LEASE)
-        guard = Guard(clock, queue, receipt, asked, deaths=deaths, follows=follows)
+        guard = Guard(clock, queue, receipt, asked, follows=follows)
         self.keep(guard)
         return guard
 
@@ -295,18 +288,9 @@ class ThreadKeeping:
         self._thread.start()
         await started
 
-    async def put(
-        self,
-        queue: str,
-        body: bytes,
-        *,
-        deaths: int = 0,
-        follows: tuple[Key, ...] = (),
-    ) -> Guard:
+    async def put(self, queue: str, body: bytes, *, follows: tuple[Key, ...] = ()) -> Guard:
         """See `Keeping`."""
-        return await self._there(
-            lambda keeper: keeper.put(queue, body, deaths=deaths, follows=follows)
-        )
+        return await self._there(lambda keeper: keeper.put(queue, body, follows=follows))
 
     def keep(self, lease: Lease) -> None:
         """See `Keeping`."""

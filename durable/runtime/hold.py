@@ -54,9 +54,18 @@ class Stuck(Exception):
 class Hold:
     """See the module."""
 
-    def __init__(self, runtime: Runtime, instance_id: str, guard: Guard, head: Head | None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        instance_id: str,
+        guard: Guard,
+        head: Head | None,
+        *,
+        died: bool = False,
+    ) -> None:
         """`head` may come from an earlier run: it is looked up again before anything is
-        concluded from it."""
+        concluded from it. `died` says that who held the guard before has died, and did not just
+        leave it to others."""
         self._runtime = runtime
         self._instances = runtime.hub.instances
         self._clock = runtime.hub.storage.clock
@@ -64,6 +73,7 @@ class Hold:
         self.guard = guard
         self.head = head
         self.is_current = False
+        self._died = died
         self._sent: dict[TurnKey, StoredTurn | None] = {}
         """Turns that I have sent all of, and what is to stand in their place."""
         self._turns: dict[TurnKey, StoredTurn] = {}
@@ -114,13 +124,12 @@ class Hold:
         """Where an earlier holder of this message may still be alive: leave a mark in the head,
         which ends him and makes his commit in flight fail, and take over what he held.
 
-        Raises Stuck where too many holders in a row have died.
+        Raises Stuck where too many holders in a row have died before a turn was stored.
         """
         follows = self.guard.follows
         if not follows:
             return
         predecessors = {message for message, _ in follows}
-        dying = self.guard.deaths >= self._runtime.options.max_attempts
         while True:
             self.check()
             try:
@@ -128,21 +137,24 @@ class Hold:
                 if head is None:
                     self.guard.has_fenced = True
                     return
+                # the answer to this may have been lost
+                died = self._died and not set(follows) <= set(head.marks)
                 head = replace(
                     head,
-                    holdings=self._retag(head, lambda h: h.guard[0] in predecessors),
+                    holdings=self._retag(head, lambda h: h.guard[0] in predecessors, died),
                     marks=tuple(dict.fromkeys((*head.marks, *follows)))[-MARKS:],
+                    deaths=head.deaths + died,
                 )
-                if dying and not head.is_terminal:
-                    failure = _dying(self.guard.deaths)
-                    head = replace(head, status=OrchestrationRuntimeStatus.STUCK, failure=failure)
+                dying = head.losses >= self._runtime.options.max_attempts and not head.is_terminal
+                if dying:
+                    head = _stuck(head)
                 await self.store(head)
             except (RowChanged, RowMissing, AmbiguousAnswer, Throttled):
                 self.forget()
                 await self._clock.sleep(0.05)
                 continue
             self.guard.has_fenced = True
-            if dying and not head.is_terminal:
+            if dying:
                 logger.error("instance %s is Stuck: %s", self.instance_id, head.failure)
                 raise Stuck
             return
@@ -161,10 +173,12 @@ class Hold:
         await self.store(replace(head, holdings=taken))
         return True
 
-    def _retag(self, head: Head, take: Callable[[Holding], bool]) -> tuple[Holding, ...]:
+    def _retag(
+        self, head: Head, take: Callable[[Holding], bool], died: bool = False
+    ) -> tuple[Holding, ...]:
         now = self._clock.now()
         return tuple(
-            replace(h, guard=self.guard.key, since=now, attempt=h.attempt + 1)
+            replace(h, guard=self.guard.key, since=now, attempt=max(1, h.attempt + died))
             if take(h) and h.guard != self.guard.key
             else h
             for h in head.holdings
@@ -264,13 +278,15 @@ class Hold:
         return await self.store(replace(head, holdings=holdings))
 
     async def cross_off(self, head: Head) -> Head:
-        """Make the head forget what I have sent, unless that can wait for the next turn."""
+        """Make the head forget what I have sent, unless that can wait for the next turn, and who
+        died over what I am through with."""
         while True:
             left, turns = self.left(head, set()), self.reduced(head)
             gone = [holding for holding in head.holdings if holding not in left]
-            if not turns and all(holding.queued and not holding.run for holding in gone):
+            can_wait = all(holding.queued and not holding.run for holding in gone)
+            if can_wait and not turns and not head.deaths:
                 return head
-            head = await self.store(replace(head, holdings=left), turns)
+            head = await self.store(replace(head, holdings=left, deaths=0), turns)
             self._crossed_off()
             if any(turn.outbox for turn in turns):
                 await self.send(head)
@@ -304,9 +320,13 @@ def _packs(work: Sequence[OutboxItem], turn: Turn, size: int) -> Iterator[list[O
         yield from (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _dying(deaths: int) -> FailureDetails:
-    return FailureDetails(
-        f"{deaths} processes in a row died while they ran this instance: something it runs ends "
-        "its process. Mend that and resume the instance",
+def _stuck(head: Head) -> Head:
+    """Whoever resumes it has mended what ended processes: it begins to count anew."""
+    failure = FailureDetails(
+        f"{head.losses} processes in a row died while they ran this instance: something it runs "
+        "ends its process. Mend that and resume the instance",
         PROCESS_DIED,
     )
+    holdings = tuple(replace(each, attempt=min(each.attempt, 1)) for each in head.holdings)
+    status = OrchestrationRuntimeStatus.STUCK
+    return replace(head, status=status, failure=failure, holdings=holdings, deaths=0)

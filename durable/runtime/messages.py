@@ -61,6 +61,7 @@ class Messages:
             await self._delete(queue, message)
             return
         guard = self._received(queue, message, bell, asked)
+        bell = _rung(bell, message.dequeue_count)
         await self._under(guard, message, self._runtime.run(bell, guard, None))
 
     async def handle_work(self, queue: str, message: Message, asked: float) -> None:
@@ -90,8 +91,7 @@ class Messages:
         if isinstance(bell, Doorbells):
             first = Doorbell(bell.instances[0], guard=bell.guard)
             if follows := self._follows(first, (message_id, dequeue_count)):
-                deaths = self._deaths(first, dequeue_count)
-                await self._runtime.ring_apart(bell.instances, follows, deaths)
+                await self._runtime.ring_apart(bell.instances, follows)
                 return
             guard = await self._runtime.put_guard_of(queue, bell.instances)
             await self._runtime.run_all(bell.instances, guard, deadline)
@@ -99,7 +99,7 @@ class Messages:
         if dequeue_count == 1 and self._runtime.join(bell):
             return
         guard = await self._own_guard(bell, message_id, dequeue_count)
-        await self._runtime.run(bell, guard, deadline)
+        await self._runtime.run(_rung(bell, dequeue_count), guard, deadline)
 
     async def trigger_work(
         self, queue: str, body: bytes, message_id: str, dequeue_count: int
@@ -139,22 +139,12 @@ class Messages:
         """The guard that a message is, for who received it at `asked`."""
         count = message.dequeue_count
         key = (message.receipt.message_id, count)
-        follows, deaths = self._follows(bell, key), self._deaths(bell, count)
-        clock = self._hub.storage.clock
-        return Guard(
-            clock, queue, message.receipt, asked, count=count, deaths=deaths, follows=follows
-        )
+        clock, follows = self._hub.storage.clock, self._follows(bell, key)
+        return Guard(clock, queue, message.receipt, asked, count=count, follows=follows)
 
     async def _own_guard(self, bell: Doorbell, message_id: str, count: int) -> Guard:
         """A guard of ours beside a queue trigger's lease."""
-        deaths = self._deaths(bell, count)
-        follows = self._follows(bell, (message_id, count))
-        return await self._runtime.put_guard(replace(bell, deaths=deaths), follows)
-
-    @staticmethod
-    def _deaths(bell: Doorbell, count: int) -> int:
-        """How many holders died in a row, this delivery's before it among them."""
-        return bell.deaths + (count if bell.guard else count - 1)
+        return await self._runtime.put_guard(bell, self._follows(bell, (message_id, count)))
 
     @staticmethod
     def _follows(bell: Doorbell, key: Key) -> tuple[Key, ...]:
@@ -190,3 +180,8 @@ class Messages:
     async def _delete(self, queue: str, message: Message) -> None:
         with suppress(MessageGone):
             await repeat(self._hub, lambda: self._hub.storage.queues.delete(queue, message.receipt))
+
+
+def _rung(bell: Doorbell, count: int) -> Doorbell:
+    """The bell of a message as it came: it says whether who had it before has died."""
+    return replace(bell, died=bell.died or bell.guard or count > 1)

@@ -70,7 +70,7 @@ class Passing:
         level = logging.INFO if at_once else logging.WARNING
         logger.log(level, "instance %s waits %.1f s for %s: %s", instance_id, delay, needs, error)
         heir_of = () if is_audit else guard.heirs
-        later = replace(bell, lack=bell.lack + 1, heir_of=heir_of, guard=False)
+        later = replace(bell, lack=bell.lack + 1, heir_of=heir_of, guard=False, died=False)
         await self._runtime.dispatcher.doorbell(later, delay, nudge=False)
         return True
 

@@ -219,11 +219,8 @@ class Runtime:
         queue = self.hub.names.control_queue(bell.instance_id)
         # should this process die before it has left its mark, the next one has to
         heir_of = predecessors(follows)
-        body = Doorbell(bell.instance_id, guard=True, deaths=bell.deaths, heir_of=heir_of).encode()
-        return await repeat(
-            self.hub,
-            lambda: self.keeping.put(queue, body, deaths=bell.deaths, follows=follows),
-        )
+        body = Doorbell(bell.instance_id, guard=True, heir_of=heir_of).encode()
+        return await repeat(self.hub, lambda: self.keeping.put(queue, body, follows=follows))
 
     async def put_guard_of(self, queue: str, instance_ids: tuple[str, ...]) -> Guard:
         """As `put_guard`, for several instances of a queue that were never run."""
@@ -346,7 +343,7 @@ class Runtime:
         """As `run`, for several that were never run, under one guard. What came into their
         inboxes has rung by itself."""
         if guard.follows:
-            await self.ring_apart(instance_ids, guard.follows, guard.deaths)
+            await self.ring_apart(instance_ids, guard.follows)
             await self.keeping.release(guard)
             return
 
@@ -365,13 +362,11 @@ class Runtime:
 
         await together(instance_ids, one, RINGS)
 
-    async def ring_apart(
-        self, instance_ids: Sequence[str], follows: tuple[Key, ...], deaths: int
-    ) -> None:
+    async def ring_apart(self, instance_ids: Sequence[str], follows: tuple[Key, ...]) -> None:
         """A message for each of several that were run under one guard: one of them may have ended
         the process."""
         for instance_id in instance_ids:
-            bell = Doorbell(instance_id, deaths=deaths, heir_of=predecessors(follows))
+            bell = Doorbell(instance_id, died=True, heir_of=predecessors(follows))
             await self.dispatcher.doorbell(bell)
 
     async def _run(
@@ -385,10 +380,10 @@ class Runtime:
     ) -> bool:
         """Whether the guard may go."""
         instance_id = bell.instance_id
+        suspect = bell.died and await self._is_suspect(instance_id)
         while (running := self._actors.get(instance_id)) is not None:
             await running.gone.wait()
         # of several that may end this process, one at a time: so that it is known which
-        suspect = guard.deaths > 1
         if suspect and self._alone.locked() and not offers:
             return await self._hand_back(bell, guard)
         actor = Actor(
@@ -396,6 +391,7 @@ class Runtime:
             instance_id,
             guard,
             audit=bell.audit,
+            died=bell.died,
             rung=rung or bool(guard.follows),
             deadline=deadline,
             warm=None if guard.follows else self._warm.pop(instance_id, None),
@@ -430,9 +426,19 @@ class Runtime:
                 self._keep_warm(instance_id, warm)
         return done
 
+    async def _is_suspect(self, instance_id: str) -> bool:
+        """Whether who died was not the first, and none of them got on with it."""
+        try:
+            head = await self.hub.instances.head(instance_id)
+        except StorageError:
+            # its run finds out
+            return False
+        return head is not None and head.losses > 0
+
     async def _hand_back(self, bell: Doorbell, guard: Guard) -> bool:
-        """Let another try: by a message that counts no death, since nobody died."""
-        again = replace(bell, guard=False, deaths=guard.deaths, heir_of=guard.heirs)
+        """Let another try."""
+        died = bell.died and not guard.has_fenced
+        again = replace(bell, guard=False, died=died, heir_of=guard.heirs)
         try:
             await self.dispatcher.doorbell(again, RETRY_LATER)
         except StorageError:

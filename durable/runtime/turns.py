@@ -276,6 +276,7 @@ class Turns(ABC, Generic[X]):
             holdings=holdings,
             failure=commit.failure,
             suspect=None,
+            deaths=0,
             waits_for="",
             custom_status=commit.custom_status,
             output=commit.output,

@@ -29,7 +29,6 @@ from durable.hub.messages import (
     decode_message,
 )
 from durable.model.entities import EntityId
-from durable.model.failure import PROCESS_DIED
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import ANY, Message, Replace
 from durable.runtime.messages import MOST_WAITS, Messages
@@ -260,7 +259,7 @@ async def test_a_message_for_a_newer_version_waits_for_a_week() -> None:
         ("heir_of", ["a\ud800", 1]),
         ("heir_of", ["message-1", 2**63]),
         ("heir_of", ["message-1", -1]),
-        ("deaths", -1),
+        ("died", -1),
         ("lack", 2**31),
         ("instance", ""),
         ("instance", "\ud800"),
@@ -318,20 +317,18 @@ async def test_a_stale_item_is_no_poison_and_waits_for_no_other_worker() -> None
         assert (await status_of(hub, "waits")).runtime_status == Status.RUNNING
 
 
-async def test_claimed_deaths_stop_an_instance_visibly_until_it_is_resumed() -> None:
-    hub = MemoryHub()
+async def test_claimed_deaths_stop_no_instance() -> None:
+    hub = MemoryHub(RuntimeOptions(max_attempts=3))
     programs(hub)
     async with hub:
         await begun(hub)
-        ring = {"v": 1, "kind": "ring", "instance": "waits", "guard": True, "deaths": 2**31 - 1}
-        await hub.queues.send(hub.hub.names.control_queues[0], json.dumps(ring).encode())
-        await hub.run(1)
-        status = await status_of(hub, "waits")
-        assert status.runtime_status == Status.STUCK
-        assert status.failure is not None
-        assert status.failure.error_type == PROCESS_DIED
-        await hub.outside.resume("waits")
-        await hub.run(1)
+        ring = {"v": 1, "kind": "ring", "instance": "waits", "guard": True, "died": True}
+        for count in range(20):
+            body = json.dumps({**ring, "heir_of": [[f"message-{count}", count]]})
+            await hub.queues.send(hub.hub.names.control_queues[0], body.encode())
+        await hub.run(30)
+        assert (await status_of(hub, "waits")).runtime_status == Status.RUNNING
+        assert (await head_of(hub, "waits")).deaths == 0
         await _all_end_well(hub)
 
 

@@ -177,7 +177,7 @@ HOSTILE: list[bytes] = [
     b'{"v": 1, "kind": ["ring"]}',
     b'{"v": 1, "kind": "ring"}',
     b'{"v": 1, "kind": "ring", "instance": 5}',
-    b'{"v": 1, "kind": "ring", "instance": "j", "deaths": "many"}',
+    b'{"v": 1, "kind": "ring", "instance": "j", "died": "many"}',
     b'{"v": 1, "kind": "ring", "instance": "j", "guard": 1}',
     b'{"v": 1, "kind": "ring", "instance": "j", "heir_of": "x"}',
     b'{"v": 1, "kind": "ring", "instance": "j", "heir_of": [1, 2]}',

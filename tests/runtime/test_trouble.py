@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from durable.model.functions import ActivityDefinition, OrchestratorDefinition, 
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.runtime.runtime import RuntimeOptions
 from tests.memory_hub import MemoryHub
-from tests.runtime.helpers import adder, another_app, nothing_left, status_of
+from tests.runtime.helpers import adder, another_app, head_of, nothing_left, status_of
 
 
 def registry_of(*functions: Any) -> Registry:
@@ -87,6 +88,32 @@ async def test_a_stuck_instance_can_be_terminated() -> None:
 
 
 # ---- code that ends its process ----
+
+
+async def test_deaths_between_which_it_gets_on_bar_nothing() -> None:
+    hub = MemoryHub(RuntimeOptions(max_attempts=3))
+    begun: Counter[int] = Counter()
+
+    @hub.activity
+    async def fragile(value: int) -> int:
+        begun[value] += 1
+        if begun[value] < 3:
+            hub.crash()
+        return value + 1
+
+    @hub.orchestrator
+    async def job(context: Context) -> Any:
+        value = 0
+        for _ in range(8):
+            value = await context.call_activity("fragile", value)
+        return value
+
+    async with hub:
+        hub.sweeping = False
+        await hub.client.start_new("job", "j")
+        assert (await hub.wait("j")).output == "8"
+        assert set(begun.values()) == {3}
+        assert (await head_of(hub, "j")).deaths == 0
 
 
 async def test_code_that_ends_its_process_is_barred_until_someone_resumes_it() -> None:

@@ -55,8 +55,8 @@ MUTANTS = (
             ),
             (
                 "hub/instances.py",
-                "head.state_values(), head.etag),\n                *_replaced",
-                "head.state_values()),\n                *_replaced",
+                "values, head.etag), *_replaced",
+                "values), *_replaced",
             ),
         ),
     ),
@@ -364,8 +364,8 @@ MUTANTS = (
         (
             (
                 "runtime/runtime.py",
-                "bell = Doorbell(instance_id, deaths=deaths, heir_of=predecessors(follows))",
-                "bell = Doorbell(instance_id, deaths=deaths)",
+                "bell = Doorbell(instance_id, died=True, heir_of=predecessors(follows))",
+                "bell = Doorbell(instance_id, died=True)",
             ),
         ),
     ),
