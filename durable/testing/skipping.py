@@ -10,8 +10,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from durable.hub.rows import Head
-from durable.model.commit import Commit
 from durable.model.functions import Registry
 from durable.ports import Storage
 from durable.runtime.runtime import Runtime, RuntimeOptions
@@ -24,7 +22,7 @@ T = TypeVar("T")
 
 SWEEP = timedelta(seconds=10)
 SWEEPS = 8
-"""Sweeps, as a worker does them, before it is said that nothing will happen any more."""
+"""Sweeps, as a worker does them, after a crash before it is said that nothing will happen."""
 ROUNDS = 500
 """Of the event loop, between two looks at whether what is waited for has come."""
 CALLS = 20
@@ -91,8 +89,7 @@ class SkippingWorld(World):
         self._waiters: dict[Waiter[Any], None] = {}
         self._driver: asyncio.Task[None] | None = None
         self._one = asyncio.Lock()
-        self._sweeps = 0
-        self._swept: datetime | None = None
+        self._sweeps = SWEEPS
 
     def now(self) -> datetime:
         """The time."""
@@ -127,8 +124,7 @@ class SkippingWorld(World):
     ) -> Runtime:
         """See `World.add_runtime`."""
         runtime = await super().add_runtime(registry, options)
-        runtime.on_turn = self._note_turn
-        self._sweeps, calls = 0, 0
+        calls = 0
 
         async def before(name: str, arguments: tuple[Any, ...]) -> None:
             # storage in memory never waits: code that goes on for ever would stop all else
@@ -146,7 +142,9 @@ class SkippingWorld(World):
         self._executors.append(executor)
         return executor
 
-    def _note_turn(self, head: Head, commit: Commit) -> None:
+    def crash(self) -> None:
+        """See `World.crash`. What a process leaves behind may be found by a sweep alone."""
+        super().crash()
         self._sweeps = 0
 
     # ---- waiting ----
@@ -248,26 +246,19 @@ class SkippingWorld(World):
         if visible is not None and visible <= now:
             # nobody has room for it: look again in a while
             visible = now + timedelta(seconds=1)
-        far = await self.far_timers()
+        far = await self.far_timers(after=now)
         known = [self.clock.next_wake(), visible, *(waiter.until for waiter in self._waiters), *far]
         moments = [moment for moment in known if moment is not None and moment > now]
-        overdue = min(far, default=None)
-        if overdue is not None and overdue <= now and self._swept != now:
-            await self._sweep()
-            return
-        if not moments:
-            if self._sweeps == SWEEPS:
-                await self._stall()
-                return
+        if moments:
+            self.clock.advance_to(max(min(moments), now + TICK))
+            if any(due <= self.now() for due in await self.far_timers()):
+                await self.sweep()
+        elif self._sweeps < SWEEPS:
             self._sweeps += 1
             self.clock.advance_to(now + SWEEP)
-            await self._sweep()
-            return
-        self.clock.advance_to(max(min(moments), now + TICK))
-
-    async def _sweep(self) -> None:
-        self._swept = self.now()
-        await self.sweep()
+            await self.sweep()
+        else:
+            await self._stall()
 
     async def _stall(self) -> None:
         for waiter in [each for each in self._waiters if each.within is None]:

@@ -8,11 +8,12 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from durable.errors import StorageError
 from durable.hub.hub import Hub
+from durable.hub.keys import due_bound
 from durable.hub.timers import TIMER_SHARDS
 from durable.model.functions import Registry
 from durable.ports import Clock, Storage, Where
@@ -26,6 +27,8 @@ LEASE = 20.0
 """Seconds for which a received message is hidden, as a pump of ours has it."""
 ROUNDS = 200
 """Rounds of an event loop that does not say whether anything is ready, until nothing should be."""
+
+_LATER = timedelta(microseconds=1)
 
 
 class World:
@@ -159,12 +162,16 @@ class World:
             runtime.spawn(handle(queue, message, asked))
         return bool(messages)
 
-    async def far_timers(self) -> list[datetime]:
-        """When the first far timer of each shard is due, overdue ones included."""
+    async def far_timers(self, *, after: datetime | None = None) -> list[datetime]:
+        """When the first far timer of each shard is due: of those after a time, or of all, overdue
+        ones included."""
+        later = [] if after is None else [Where("RowKey", "ge", due_bound(after + _LATER))]
         due: list[datetime] = []
         for number in range(TIMER_SHARDS):
             page = await self.tables.query(
-                self.hub.names.index, [Where("PartitionKey", "eq", f"timer{number}")], limit=1
+                self.hub.names.index,
+                [Where("PartitionKey", "eq", f"timer{number}"), *later],
+                limit=1,
             )
             due += [row.values["due"] for row in page.rows]
         return due
