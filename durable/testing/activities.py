@@ -53,8 +53,7 @@ class Activities:
         """
         own = self._own.activity(name_of(activity))
         function = _function(own.name, by)
-        name = next(iter(_parameters(function)), "")
-        wanted = annotation_of(by, name) if name and callable(by) else None
+        wanted = _wanted(by) if callable(by) else None
         if wanted is None:
             wanted = own.input_type or annotation_of(own.function, own.input_name)
             wanted = wanted if own.face is None else hint(wanted)
@@ -127,8 +126,10 @@ def _function(name: str, by: object) -> Callable[[Any], Any]:
     return call
 
 
-def _parameters(function: object) -> list[str]:
+def _wanted(function: Callable[..., Any]) -> Any:
+    """What a function's first parameter is annotated as, if it is."""
     try:
-        return list(inspect.signature(function).parameters)  # type: ignore[arg-type]
+        parameters = list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
-        return []
+        return None
+    return annotation_of(function, parameters[0]) if parameters else None

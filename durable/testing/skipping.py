@@ -208,6 +208,10 @@ class SkippingWorld(World):
                     await self.is_idle(ROUNDS)
                 elif is_quiet:
                     await self._jump()
+        except asyncio.CancelledError:
+            for waiter in self._waiters:
+                waiter.fail(StalledError("the hub was closed"))
+            raise
         except Exception as error:
             for waiter in self._waiters:
                 waiter.fail(error)
@@ -252,13 +256,17 @@ class SkippingWorld(World):
         if moments:
             self.clock.advance_to(max(min(moments), now + TICK))
             if any(due <= self.now() for due in await self.far_timers()):
-                await self.sweep()
+                self._begin_sweep()
         elif self._sweeps < SWEEPS:
             self._sweeps += 1
             self.clock.advance_to(now + SWEEP)
-            await self.sweep()
+            self._begin_sweep()
         else:
             await self._stall()
+
+    def _begin_sweep(self) -> None:
+        # a process that dies of it must not take the one who lets time pass with it
+        self.sweeper().spawn(self.sweep())
 
     async def _stall(self) -> None:
         for waiter in [each for each in self._waiters if each.within is None]:
