@@ -87,10 +87,11 @@ async def test_an_app_is_as_it_was_after_a_hub() -> None:
 async def test_activities_are_known_by_their_idempotency_key() -> None:
     keys: list[str] = []
 
-    def shipped(_: str) -> None:
+    def shipped(item: str) -> str:
         keys.append(df.activity_context().idempotency_key)
         if len(keys) == 1:
             hub.crash()
+        return item
 
     async with TestHub(app, activities={"ship": shipped}) as hub:
         await hub.run("buy", TEA)
@@ -111,8 +112,8 @@ async def test_durable_http_is_an_activity() -> None:
     def respond(request: df.DurableHttpRequest) -> df.DurableHttpResponse:
         looks.append(request.uri)
         if len(looks) < 3:
-            return df.DurableHttpResponse(202, headers={"Location": "/job/1"})
-        return df.DurableHttpResponse(200, "done")
+            return df.DurableHttpResponse(202, {"Location": "/job/1"}, "")
+        return df.DurableHttpResponse(200, {}, "done")
 
     async with TestHub(calling) as hub:
         with pytest.raises(OrchestrationFailedError, match="replace the activity 'durable_http'"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from durable.testing import TestHub
 from tests.testing.app import app
@@ -22,7 +23,7 @@ async def test_while_it_waits() -> None:
 async def test_in_an_activity_that_runs_again() -> None:
     async with TestHub(app) as hub:
 
-        def dying(order: dict[str, int]) -> dict[str, object]:
+        def dying(order: dict[str, Any]) -> dict[str, object]:
             if len(hub.calls("charge")) == 1:
                 hub.crash()
             return {"number": f"{len(hub.calls('charge'))}", "cents": order["cents"]}
