@@ -197,6 +197,7 @@ class DurableApp:
         self.builtin: set[str] = set()
         self.folder: Path | None = None
         self._host: DurableHost | None = None
+        self._lent: DurableOrchestrationClient | None = None
         self._opening: asyncio.Task[DurableHost] | None = None
 
     def taken(self, settings: Settings) -> Registry:
@@ -224,6 +225,12 @@ class DurableApp:
         """Use this host from now on; None detaches it."""
         self._host = host
 
+    def lend(self, client: DurableOrchestrationClient | None) -> DurableOrchestrationClient | None:
+        """Give functions this client, and open no host for them; None ends it. Answers the one
+        that was lent before."""
+        before, self._lent = self._lent, client
+        return before
+
     async def host(self) -> DurableHost:
         """The attached host, or else one opened on first use from the environment, as under the
         Functions host. Concurrent callers share one; a failed opening is tried again."""
@@ -238,7 +245,9 @@ class DurableApp:
         return self._host
 
     async def client(self) -> DurableOrchestrationClient:
-        """The host's client."""
+        """The client that is lent, else the host's."""
+        if self._lent is not None:
+            return self._lent
         return (await self.host()).client
 
     async def _open(self) -> DurableHost:

@@ -165,6 +165,11 @@ class Decider:
         if waiters and task in waiters:
             waiters.remove(task)
 
+    @property
+    def awaited_events(self) -> list[str]:
+        """The names, in lower case, of the events that the code awaits."""
+        return [name for name, waiters in self._waiters.items() if waiters]
+
     def forget_events(self) -> None:
         """Drop the events that nobody has awaited."""
         self._buffer.clear()

@@ -97,7 +97,8 @@ class OrchestrationTurns(Turns[Execution]):
         if not await self._commit(head, execution, commit, [row.key for row in rows], set(offers)):
             execution.close()
             return []
-        if commit.continued or commit.status.is_terminal:
+        drops = self._runtime.options.replay_every_turn
+        if commit.continued or commit.status.is_terminal or drops:
             execution.close()
         else:
             self.execution = execution

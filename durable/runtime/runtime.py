@@ -73,7 +73,8 @@ class RuntimeOptions:
     many messages the calls of a turn make at least, so that several workers have some; with
     `packed` 1, each start has a message of its own too. With `direct`, a queued activity's
     result goes to the turn that follows at once, else through the inbox, and with `grouped` a turn
-    takes all that has arrived, else what came first.
+    takes all that has arrived, else what came first. With `replay_every_turn`, no orchestrator's
+    code is kept: each turn replays its history first, as after a crash.
     `local_budget` bounds how long a run begun in passing (by an HTTP start, say) takes new
     activities on; `invocation_budget` does so for a queue trigger's. None means no bound.
     """
@@ -92,6 +93,7 @@ class RuntimeOptions:
     spread: int = 20
     direct: bool = True
     grouped: bool = True
+    replay_every_turn: bool = False
     retention: Retention = field(default_factory=Retention)
     local_budget: float | None = None
     invocation_budget: float | None = None

@@ -54,7 +54,7 @@ def load_app(target: str, folder: Path, environ: Mapping[str, str] = os.environ)
     for part in name.split("."):
         app = getattr(app, part, None)
     if target == DEFAULT_APP and not hasattr(app, "get_functions"):
-        app = _only_app(module, app)
+        app = only_app(module, app)
     if app is None:
         raise ConfigurationError(
             f"module {module_name} has no {name!r}: name the app with --app module:name"
@@ -66,7 +66,8 @@ def load_app(target: str, folder: Path, environ: Mapping[str, str] = os.environ)
     return app  # type: ignore[no-any-return]
 
 
-def _only_app(module: ModuleType, default: object) -> object:
+def only_app(module: ModuleType, default: object = None) -> object:
+    """The one function app of a module, or else `default`. ConfigurationError for several."""
     apps = {
         name: value
         for name, value in vars(module).items()

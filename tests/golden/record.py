@@ -15,6 +15,7 @@ from typing import Any
 from durable.client import DurableOrchestrationClient
 from durable.hub.hub import Hub
 from durable.ports import Storage
+from durable.testing.processes import Mortal, Process
 from tests.azurite import Azurite
 from tests.golden import azurite
 from tests.golden.dumps import dump
@@ -25,7 +26,7 @@ from tests.golden.replaying import seen
 from tests.golden.steps import Step, outcome, perform
 from tests.golden.text import pretty
 from tests.golden.world import World
-from tests.memory_hub import MemoryHub, Mortal, Process
+from tests.memory_hub import MemoryHub
 
 _WRITES = ("transact", "send", "delete")
 

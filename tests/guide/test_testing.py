@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+
 from tests.guide.pages import GUIDE, Page
 
 
@@ -11,8 +14,11 @@ def test_the_page() -> None:
     try:
         tests = [value for name, value in page.names.items() if name.startswith("test_")]
         for test in tests:
-            test()
-        assert len(tests) == 4
+            if inspect.iscoroutinefunction(test):
+                asyncio.run(test())
+            else:
+                test()
+        assert len(tests) == 7
         assert page.missing() == []
     finally:
         page.unload()

@@ -20,7 +20,7 @@ from durable.errors import (
 )
 from durable.hub.hub import Hub
 from durable.ports import Storage
-from tests.memory_hub import Mortal, Process
+from durable.testing.processes import Mortal, Process
 from tests.simulation.storage import brief
 
 if TYPE_CHECKING:

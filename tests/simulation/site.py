@@ -21,8 +21,9 @@ from durable.ports import Clock, Message, Storage
 from durable.runtime.runtime import Runtime, RuntimeOptions
 from durable.storage.azure.clock import ServiceClock
 from durable.storage.memory import ManualClock
+from durable.testing.processes import Process
 from tests.attack.scanning import text_of
-from tests.memory_hub import MemoryHub, Process
+from tests.memory_hub import MemoryHub
 from tests.simulation.storage import Faults, Unreliable, brief
 from tests.simulation.watch import Watch, WatchedQueues, WatchedTables
 

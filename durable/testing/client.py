@@ -1,0 +1,72 @@
+"""The client of a hub whose time passes for who waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from durable.client import DurableOrchestrationClient
+from durable.errors import InstanceNotFoundError
+from durable.hub.hub import Hub
+from durable.hub.rows import PURGING, Head
+from durable.management.links import LinkSigner
+from durable.model.functions import Registry
+from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus
+from durable.testing.errors import StalledError
+from durable.testing.skipping import SkippingWorld
+from durable.testing.wanting import Wanting
+from durable.testing.world import HUB
+
+BASE_URL = "http://localhost:7071/api"
+"""What links begin with; nothing listens there."""
+
+
+class HubClient(DurableOrchestrationClient):
+    """As any other, but that whoever waits is told at once, without asking again and again."""
+
+    def __init__(
+        self, world: SkippingWorld, registry: Registry, default_version: str | None
+    ) -> None:
+        hub = Hub(world.outside, HUB)
+        super().__init__(
+            hub,
+            registry=registry,
+            links=LinkSigner(bytes(32), BASE_URL, now=world.now),
+            default_version=default_version,
+        )
+        self._world = world
+        self._wanting = Wanting(hub, registry)
+
+    async def _wait(
+        self,
+        instance_id: str,
+        timeout: timedelta | float | None,
+        is_so: Callable[[Head], bool],
+        *,
+        end: bool = False,
+    ) -> InstanceStatus:
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        until = None if seconds is None else self.now() + timedelta(seconds=seconds)
+
+        async def done() -> InstanceStatus | None:
+            head = await self._head(instance_id)
+            if head.status == PURGING:
+                raise InstanceNotFoundError(f"instance {instance_id!r} is being purged")
+            if is_so(head):
+                return await self._status_of(head)
+            if head.status == OrchestrationRuntimeStatus.STUCK:
+                raise StalledError(await self.explain(instance_id))
+            return None
+
+        status = await self._world.wait(
+            done, until=until, explain=lambda: self.explain(instance_id)
+        )
+        if status is None:
+            raise TimeoutError(
+                f"after {seconds:g} s of the hub's time {await self.explain(instance_id)}"
+            )
+        return status
+
+    async def explain(self, instance_id: str) -> str:
+        """Which status an instance has, and what it waits for."""
+        return await self._wanting.explain(instance_id)

@@ -1,0 +1,86 @@
+"""What an instance waits for, in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from durable.engine.execution import Execution
+from durable.errors import DurableError
+from durable.hub.hub import Hub
+from durable.hub.rows import Head
+from durable.hub.together import together
+from durable.model.events import (
+    EntityLockRequested,
+    EntityOperationCalled,
+    Event,
+    ExecutionStarted,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+    TimerCreated,
+)
+from durable.model.functions import Registry
+from durable.model.instance import OrchestrationRuntimeStatus as Status
+from durable.runtime.loopless import without_event_loop
+
+
+class Wanting:
+    """Explains the instances of a hub."""
+
+    def __init__(self, hub: Hub, registry: Registry) -> None:
+        self._hub = hub
+        self._registry = registry
+
+    async def explain(self, instance_id: str) -> str:
+        """Its name, its status, and what it waits for, as a part of a sentence."""
+        head = await self._hub.instances.head(instance_id)
+        if head is None:
+            return f"there is no instance {instance_id!r}"
+        status = head.runtime_status
+        what = f"instance {instance_id!r} of {head.name!r} is {status}"
+        if head.failure is not None:
+            return f"{what}: {head.failure}"
+        if head.is_terminal:
+            return what
+        if status is Status.SUSPENDED:
+            return f"{what}, and goes on after a resume"
+        if status is Status.PENDING and head.start_at is not None:
+            return f"{what}, and begins at {head.start_at}"
+        try:
+            execution = await self._execution(head)
+        except DurableError as error:
+            return f"{what}, and its history cannot be replayed: {error}"
+        wanted = [_words(item.event) for item in execution.outstanding.values()]
+        wanted += [f"the event {name!r}" for name in execution.decider.awaited_events]
+        execution.close()
+        return f"{what} and waits for {', and for '.join(wanted) or 'nothing'}"
+
+    async def _execution(self, head: Head) -> Execution:
+        instances = self._hub.instances
+        text = await instances.text(head.instance_id, head.incarnation, head.input)
+        start = ExecutionStarted(head.name, head.execution_id, text, head.version)
+        history = []
+        for stored in await instances.history(head) if head.sequence > head.base else []:
+            events: list[Any] = await together(
+                stored.turn.events, lambda event: instances.resolve(head, event, {})
+            )
+            history.append(replace(stored.turn, events=tuple(events)))
+        definition = self._registry.orchestrator(head.name)
+        with without_event_loop():
+            return Execution.replay(definition, head.instance_id, start, head.parent, history)
+
+
+def _words(event: Event) -> str:
+    match event:
+        case TaskScheduled():
+            return f"the activity {event.name!r}"
+        case TimerCreated():
+            return f"a timer that is due at {event.fire_at}"
+        case SubOrchestrationInstanceCreated():
+            return f"the sub-orchestration {event.instance_id!r} of {event.name!r}"
+        case EntityOperationCalled():
+            return f"the operation {event.operation!r} of the entity {event.entity_id}"
+        case EntityLockRequested():
+            return f"the lock of the entity {event.entity_id}"
+        case _:
+            return type(event).__name__
