@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durable.engine.decider import Decider, Place
+from durable.engine.decider import Decider
 from durable.errors import NonDeterminismError
 from durable.model.events import (
     ContinueAsNew,
@@ -20,16 +20,17 @@ from durable.model.events import (
     TimerCanceled,
     TimerCreated,
 )
+from durable.model.places import Place
 
 
 def check_match(decider: Decider, expected: Decision) -> None:
     """Take the code's next decision; NonDeterminismError unless history's is the same."""
     if not decider.decisions and isinstance(expected, ContinueAsNew | ExecutionCompleted):
         if _ending(decider.ending) != _ending(expected):
-            raise _mismatch(decider, describe(expected), _instead(decider), None)
+            raise ended_otherwise(decider, describe(expected))
         return
     if not decider.decisions:
-        raise _mismatch(decider, describe(expected), _instead(decider), None)
+        raise ended_otherwise(decider, describe(expected))
     actual, place = decider.decisions.popleft()
     if not is_same(actual, expected):
         raise _mismatch(decider, describe(expected), describe(actual), place)
@@ -42,7 +43,12 @@ def check_leftover(decider: Decider) -> None:
         actual, place = decider.decisions[0]
         raise _mismatch(decider, "nothing more", describe(actual), place)
     if isinstance(decider.ending, ContinueAsNew | ExecutionCompleted):
-        raise _mismatch(decider, "to be still running", _instead(decider), None)
+        raise ended_otherwise(decider, "to be still running")
+
+
+def ended_otherwise(decider: Decider, expected: str) -> NonDeterminismError:
+    """The mismatch where the code decides nothing more."""
+    return _mismatch(decider, expected, _instead(decider), decider.place())
 
 
 def describe(decision: Decision) -> str:
@@ -121,10 +127,15 @@ def _instead(decider: Decider) -> str:
 def _mismatch(
     decider: Decider, expected: str, actual: str, place: Place | None
 ) -> NonDeterminismError:
-    where = f" at {place}" if place else ""
+    # of what has returned only the last wait is known
+    over = decider.ending is not None and decider.error is None and place is decider.stood
+    where = f" {'after' if over else 'at'} {place.described()}" if place else ""
     return NonDeterminismError(
         f"orchestrator {decider.definition.name!r} of instance {decider.instance_id!r} does not "
         f"fit its history: history has {expected}, the code has {actual}{where}. The code was "
         "changed, or depends on something that is not recorded; restore it, or give the change "
-        "a new version, and the instance goes on"
+        "a new version, and the instance goes on",
+        expected=expected,
+        actual=actual,
+        place=place,
     )
