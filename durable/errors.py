@@ -147,8 +147,9 @@ class NonDeterminismError(DurableError):
     depends on something that is not recorded. The instance is Stuck until the code fits again.
 
     `expected` is what history has, `actual` what the code did, both in words; `place` is the
-    line of the orchestrator that did it, or where it waits instead, as far as known. `turn` is
-    the number of the turn in which they part.
+    line of the orchestrator that did it, or where it waits instead, as far as known; code that
+    returned `is_past` it, its last wait. `failure` is what the code failed with, if it did, and
+    `turn` the number of the turn in which they part.
     """
 
     def __init__(
@@ -158,8 +159,12 @@ class NonDeterminismError(DurableError):
         expected: str = "",
         actual: str = "",
         place: Place | None = None,
+        failure: FailureDetails | None = None,
+        is_past: bool = False,
     ) -> None:
         super().__init__(message)
+        self.failure = failure
+        self.is_past = is_past
         self.expected = expected
         self.actual = actual
         self.place = place

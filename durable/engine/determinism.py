@@ -20,6 +20,7 @@ from durable.model.events import (
     TimerCanceled,
     TimerCreated,
 )
+from durable.model.failure import FailureDetails
 from durable.model.places import Place
 
 
@@ -48,7 +49,17 @@ def check_leftover(decider: Decider) -> None:
 
 def ended_otherwise(decider: Decider, expected: str) -> NonDeterminismError:
     """The mismatch where the code decides nothing more."""
-    return _mismatch(decider, expected, _instead(decider), decider.place())
+    ending = decider.ending
+    failure = ending.failure if isinstance(ending, ExecutionCompleted) else None
+    has_returned = ending is not None and decider.error is None
+    return _mismatch(
+        decider,
+        expected,
+        _instead(decider),
+        decider.place(),
+        failure=failure,
+        is_past=has_returned,
+    )
 
 
 def describe(decision: Decision) -> str:
@@ -125,11 +136,15 @@ def _instead(decider: Decider) -> str:
 
 
 def _mismatch(
-    decider: Decider, expected: str, actual: str, place: Place | None
+    decider: Decider,
+    expected: str,
+    actual: str,
+    place: Place | None,
+    *,
+    failure: FailureDetails | None = None,
+    is_past: bool = False,
 ) -> NonDeterminismError:
-    # of what has returned only the last wait is known
-    over = decider.ending is not None and decider.error is None and place is decider.stood
-    where = f" {'after' if over else 'at'} {place.described()}" if place else ""
+    where = f" {'after' if is_past else 'at'} {place.described()}" if place else ""
     return NonDeterminismError(
         f"orchestrator {decider.definition.name!r} of instance {decider.instance_id!r} does not "
         f"fit its history: history has {expected}, the code has {actual}{where}. The code was "
@@ -138,4 +153,6 @@ def _mismatch(
         expected=expected,
         actual=actual,
         place=place,
+        failure=failure,
+        is_past=is_past,
     )
