@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from durable.cli import app, arguments
+from durable.cli import app, arguments, replay
 from durable.cli.dead_letters import (
     check_chosen,
     discard_dead_letters,
@@ -237,6 +237,12 @@ def _add_looking_commands(commands: _Commands) -> None:
     _add_shown(several)
     several.set_defaults(check=_check_period)
 
+    held = commands.add_hub_command(
+        "replay", replay.replay_hub, "hold stored histories against the code of the app"
+    )
+    _add_filters(held, "--status")
+    replay.add_options(held)
+
     figures = commands.add_hub_command(
         "stats", stats, "print what the hub's workers have asked of storage, and what it costs"
     )
@@ -423,11 +429,16 @@ def _add_watch(parser: Parser) -> None:
     parser.add_argument("--watch", action="store_true", help="follow the instance to its end")
 
 
-def _add_filters(parser: Parser) -> None:
+def _add_filters(parser: Parser, *status: str) -> None:
     for name in ("--created-after", "--created-before"):
         parser.add_argument(name, type=arguments.moment, metavar="TIME", help="ISO 8601, UTC")
     parser.add_argument(
-        "--runtime-status", type=arguments.statuses, nargs="+", metavar="STATUS", help="one of them"
+        "--runtime-status",
+        *status,
+        type=arguments.statuses,
+        nargs="+",
+        metavar="STATUS",
+        help="one of them",
     )
     parser.add_argument("--name", type=arguments.name, help="of this function only")
     parser.add_argument("--instance-id-prefix", type=arguments.prefix, metavar="PREFIX")

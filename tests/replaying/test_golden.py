@@ -41,7 +41,7 @@ async def test_all_forms_of_it_fit(path: Path) -> None:
         assert replay(saved, hub.registry).ok
         assert replay(StoredHistory.of(status, events), hub.registry).ok
         for kind in ("json", "jsonl.gz"):
-            exported = replay(content_of(status, events, kind), hub.registry)  # type: ignore[arg-type]
+            exported = replay(content_of(status, events, kind), hub.registry)
             assert exported.ok, exported.text
     assert replay(found, hub.registry).instances == report.instances
 
