@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from durable.cli import app, arguments, replay
+from durable.cli import app, arguments, check, replay
 from durable.cli.dead_letters import (
     check_chosen,
     discard_dead_letters,
@@ -159,6 +159,10 @@ def _add_app_commands(commands: _Commands) -> None:
     _add_app(functions)
     _add_output(functions)
     functions.set_defaults(command=app.functions)
+
+    linter = commands.add("check", "find what replay cannot repeat in orchestrators")
+    check.add_options(linter)
+    _add_output(linter)
 
     keys = commands.add("keys", "print the keys of HTTP functions")
     _add_output(keys)
