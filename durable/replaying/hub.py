@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Unpack
 
 from durable.client import DurableOrchestrationClient, Filters
+from durable.client.filters import instance_filter
 from durable.errors import InvalidRequestError, UnknownFormat
 from durable.hub.hub import Hub
 from durable.hub.payloads import payloads_of
@@ -52,7 +53,8 @@ async def read_histories(
     instance is unreadable; what is purged while a list is read is left out."""
     if limit is not None and limit < 1:
         raise InvalidRequestError(f"limit must be at least 1, not {limit}")
-    hub = client._hub
+    # a client of another style lists in its own way
+    hub, wanted = client._hub, instance_filter(**filters)
 
     async def one(instance_id: str) -> StoredHistory | UnreadableHistory | None:
         return await _read(hub, instance_id)
@@ -66,11 +68,11 @@ async def read_histories(
     left, token = limit, None
     while left is None or left > 0:
         top = _PAGE if left is None else min(left, _PAGE)
-        ids, token = await client.list_instance_ids(top=top, token=token, **filters)
-        for history in await together(ids, one):
+        rows, token = await hub.projection.page(wanted, limit=top, token=token)
+        for history in await together([row.instance_id for row in rows], one):
             if history is not None:
                 yield history
-        left = None if left is None else left - len(ids)
+        left = None if left is None else left - len(rows)
         if token is None:
             return
 
