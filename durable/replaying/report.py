@@ -41,11 +41,11 @@ class Verdict(StrEnum):
 _IDS = 5
 _WHAT = {
     Verdict.SAME: "same",
-    Verdict.MENDED: "mended since they failed",
+    Verdict.MENDED: "mended",
     Verdict.SKIPPED: "skipped",
-    Verdict.MISMATCH: "do not fit",
-    Verdict.FAILS: "fail now",
-    Verdict.GONE: "without their orchestrator",
+    Verdict.MISMATCH: "different",
+    Verdict.FAILS: "failing",
+    Verdict.GONE: "without an orchestrator",
     Verdict.UNREADABLE: "unreadable",
 }
 

@@ -101,7 +101,7 @@ async def test_one_that_differs(filled: CommandLine) -> None:
     assert "MISMATCH  greeting\n" in done.stdout
     assert "2 of them  ann (Completed), bob (Completed)\n" in done.stdout
     assert "history has  activity 'greet' (task 0)\n" in done.stdout
-    assert done.stdout.endswith("3 histories: 1 same, 2 do not fit\n")
+    assert done.stdout.endswith("3 histories: 1 same, 2 different\n")
     filled.coloured = True
     assert (
         "\x1b[31mMISMATCH\x1b[0m  greeting"
@@ -223,7 +223,7 @@ def test_a_hub_of_a_worker_against_a_changed_checkout(tmp_path: Path, azurite: A
     assert lines[5] == f"at  {new / 'function_app.py'}:{LINE}, in settle"
     assert lines[6] == 'await context.call_activity("notify", receipt)'
     assert lines[7].startswith("so  with this code it becomes Stuck at its next turn")
-    assert lines[-1] == "1 history: 1 do not fit"
+    assert lines[-1] == "1 history: 1 different"
 
     # a gate without a hub: what was saved
     assert run(old, "replay", "--file", str(saved)).returncode == DONE

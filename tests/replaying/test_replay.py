@@ -141,7 +141,7 @@ async def test_a_mismatch_says_what_where_and_what_to_do(hub: MemoryHub) -> None
         "            so  it has ended, and no worker replays it unless it is rewound; instances "
         "like it that are under way would become Stuck\n"
         "\n"
-        "1 history: 1 do not fit"
+        "1 history: 1 different"
     )
     with pytest.raises(AssertionError, match="history has  activity 'ship'"):
         report.check()
@@ -163,7 +163,7 @@ async def test_what_differs_in_the_same_way_is_told_once(hub: MemoryHub) -> None
     assert report.text.count("MISMATCH") == 1
     assert "4 of them" in report.text
     assert "with this code it becomes Stuck at its next turn" in report.text
-    assert report.text.endswith("6 histories: 2 same, 4 do not fit")
+    assert report.text.endswith("6 histories: 2 same, 4 different")
 
 
 async def test_code_that_fails_where_history_goes_on(hub: MemoryHub) -> None:
