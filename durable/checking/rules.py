@@ -41,6 +41,7 @@ _SAYS = {
     "input",
 }
 _UUID = "is another value in replay: use context.new_uuid()"
+_HASH = "differs between processes: use hashlib, or a key out of the input"
 _GATHER = "is not repeated by replay: use context.when_all([...])"
 _ANY = "is not repeated by replay: use context.when_any([...])"
 _HTTP = "is I/O, which replay does again: use context.call_http(...), or an activity"
@@ -83,7 +84,8 @@ def _rules() -> dict[str, Rule]:
         "pandas.Timestamp.now pandas.Timestamp.today pandas.Timestamp.utcnow",
     )
     add(SLEEP, "time.sleep asyncio.sleep trio.sleep anyio.sleep gevent.sleep")
-    add(RANDOM, "uuid.uuid1 uuid.uuid4", _UUID)
+    add(RANDOM, "uuid.uuid1 uuid.uuid4 uuid.uuid6 uuid.uuid7", _UUID)
+    add(RANDOM, "builtins.hash builtins.id", _HASH)
     add(RANDOM, "os.urandom os.getrandom")
     add(
         IO,
@@ -125,7 +127,9 @@ _MODULES: tuple[tuple[str, Rule], ...] = (
         )
     ),
 )
-_HARMLESS = re.compile(r"(?:^|\.)(?:exceptions|errors)\.|(?:Error|Exception|Warning|Timeout)$")
+_HARMLESS = re.compile(
+    r"(?:^|\.)(?:exceptions|errors)\.|(?:Error|Exception|Warning|Timeout)$|^asyncio\.is[a-z]+$"
+)
 _AZURE_CLIENT = re.compile(
     r"^azure\.(?!functions\b|durable_functions\b)(.*\.)?\w*(Client|Credential)\b"
 )
@@ -133,6 +137,8 @@ _PATH_IO = words(
     "open read_text read_bytes write_text write_bytes exists is_file is_dir iterdir glob "
     "rglob mkdir unlink rename replace touch stat rmdir cwd home resolve"
 )
+_OF_NOW = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0, "strftime": 1}
+"""Functions of `time` that take the time of the clock where so many arguments are all."""
 _SEEDED = frozenset({"random.Random", "numpy.random.default_rng", "numpy.random.RandomState"})
 
 
@@ -145,6 +151,8 @@ def rule_of(name: str, call: ast.Call | None = None) -> Rule | None:
     if name in _SEEDED and (call.args or call.keywords):
         return None
     head, _, method = name.rpartition(".")
+    if head == "time" and len(call.args) <= _OF_NOW.get(method, -1):
+        return Rule.of(CLOCK)
     if head in ("pathlib.Path", "pathlib.PosixPath", "pathlib.WindowsPath"):
         return Rule.of(IO) if method in _PATH_IO else None
     if _HARMLESS.search(name) or head in _SEEDED:

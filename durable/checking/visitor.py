@@ -94,8 +94,12 @@ class _Body:
                 return
             case ast.Call():
                 self._call(node, scope)
-            case ast.Await(value=ast.Call() as call):
+            case ast.Await(value=ast.Call() as call) | ast.AsyncFor(iter=ast.Call() as call):
                 self._wait(call, scope)
+            case ast.AsyncWith(items=items):
+                for item in items:
+                    if isinstance(item.context_expr, ast.Call):
+                        self._wait(item.context_expr, scope)
             case ast.Attribute(ctx=ast.Load()):
                 self._use(node, scope)
             case ast.Name():
