@@ -82,23 +82,35 @@ class Module:
 
     @cached_property
     def changing(self) -> frozenset[str]:
-        """Variables of the module that its functions change while they run."""
+        """Variables of the module that change while it is at work: those that a function declares
+        `global`, and containers that a decorated function changes. Other functions may be there
+        to fill them while the module is imported."""
         found: set[str] = set()
         for function in self.functions:
-            scope = function.inner
             for node in own_nodes(function.node):
                 name = _changed(node)
                 if name is None:
                     continue
-                bound = scope.find(name)
-                declared = name in scope.outer
-                if (
-                    bound is not None
-                    and bound[0] is self.scope
-                    and (declared or any(_is_container(v, self.scope) for v in bound[1].values))
+                if name in function.inner.outer or (
+                    function.node.decorator_list and self.container(node, function.inner)
                 ):
                     found.add(name)
-        return frozenset(found)
+        return frozenset(name for name in found if name in self.scope.names)
+
+    def container(self, node: ast.AST, scope: Scope) -> ast.Name | None:
+        """The variable of the module, a container, that a statement or call changes."""
+        match node:
+            case ast.Subscript(value=ast.Name() as name, ctx=ast.Store() | ast.Del()):
+                pass
+            case ast.Call(func=ast.Attribute(value=ast.Name() as name, attr=method)):
+                if method not in _CHANGES:
+                    return None
+            case _:
+                return None
+        bound = scope.find(name.id)
+        if bound is None or bound[0] is not self.scope:
+            return None
+        return name if any(_is_container(v, self.scope) for v in bound[1].values) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,14 +310,14 @@ def _defined(node: Definition, scope: Scope, module: Module) -> Target:
 
 
 def _changed(node: ast.AST) -> str | None:
-    """The variable that a statement or call changes."""
+    """The variable that a statement or call may change."""
     match node:
         case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
             return name
-        case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+        case ast.Subscript(value=ast.Name(id=name)):
             return name
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
-            return name if method in _CHANGES else None
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name))):
+            return name
     return None
 
 

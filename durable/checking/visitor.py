@@ -104,6 +104,8 @@ class _Body:
                 self._use(node, scope)
             case ast.Name():
                 self._use(node, scope)
+        if (changed := self._module.container(node, scope)) is not None:
+            self._state(changed)
         for unordered in self._owner._sets.unordered(node, scope, self._module):
             self._found(
                 unordered,
@@ -176,12 +178,15 @@ class _Body:
                 self._found(node, rule.code, f"`{_short(node)}` {rule.says}")
         variable = self._project.variable(node, scope)
         if variable is not None and variable[1] in variable[0].changing:
-            self._found(
-                node,
-                rules.STATE,
-                f"`{_short(node)}` is changed while the process lives, so that replay finds "
-                "another value: keep it in the input, in local variables, or in an entity",
-            )
+            self._state(node)
+
+    def _state(self, node: ast.Name | ast.Attribute) -> None:
+        self._found(
+            node,
+            rules.STATE,
+            f"`{_short(node)}` is changed while the process lives, so that replay finds another "
+            "value: keep it in the input, in local variables, or in an entity",
+        )
 
     def _enter(self, function: Function, call: ast.Call) -> None:
         allowed = self._way.allowed | allowed_at(self._module.lines, call.lineno)

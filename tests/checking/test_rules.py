@@ -150,7 +150,14 @@ def test_what_it_can(tmp_path: Path, body: str) -> None:
     [
         ("COUNT = 0", "global COUNT\nCOUNT += 1", "DUR108"),
         ("SEEN = []", "SEEN.append(1)", "DUR108"),
-        ("SEEN = {}\ndef note(x):\n    SEEN[x] = 1", "return SEEN.get('a')", "DUR108"),
+        (
+            "SEEN = {}\n@app.activity_trigger(input_name='x')\ndef note(x):\n    SEEN[x] = 1",
+            "return SEEN.get('a')",
+            "DUR108",
+        ),
+        ("SEEN = {}\ndef note(x):\n    SEEN[x] = 1", "note('a')", "DUR108"),
+        ("SEEN = {}\ndef note(x):\n    SEEN[x] = 1\nnote('a')", "return SEEN.get('a')", None),
+        ("LAST = None\ndef set_it(x):\n    global LAST\n    LAST = x", "return LAST", "DUR108"),
         ("RATES = {'eur': 1}", "return RATES['eur']", None),
         ("SEEN = []\nSEEN.append(1)", "return SEEN", None),
         ("LEFT = []", "LEFT = []\nLEFT.append(1)", None),
