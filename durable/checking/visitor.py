@@ -159,8 +159,9 @@ class _Body:
             if isinstance(each, ast.Name)
         ]
         parameters = self._function.node.args
-        first = [each.arg for each in (*parameters.posonlyargs, *parameters.args)][:1]
-        if set(first) & set(names):
+        taken = [each.arg for each in (*parameters.posonlyargs, *parameters.args)]
+        context = next((name for name in taken if name not in ("self", "cls")), None)
+        if context in names:
             # it is given the context: somebody's helper for orchestrators
             return
         self._found(

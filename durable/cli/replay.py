@@ -101,6 +101,9 @@ def _check(options: argparse.Namespace) -> None:
     filters = any(arguments.filters_of(options).values())
     if ids and filters:
         raise UsageError("give ids or filters, not both")
+    after, before = options.created_after, options.created_before
+    if after is not None and before is not None and after > before:
+        raise UsageError("--created-after is later than --created-before")
     of_hub = ids or filters or options.save is not None or options.task_hub_name is not None
     if options.file is not None and of_hub:
         raise UsageError("--file takes no hub, and no ids, filters or --save with it")

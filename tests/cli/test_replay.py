@@ -150,6 +150,7 @@ async def test_json(filled: CommandLine) -> None:
         ("--file", "x", "--save", "y"),
         ("--file", "x", "a"),
         ("--limit", "0"),
+        ("--created-after", "2026-02-01", "--created-before", "2026-01-01"),
     ],
 )
 def test_what_does_not_go_together(given: tuple[str, ...]) -> None:
