@@ -52,8 +52,9 @@ format: setup
 	@$(BIN)/python -m ruff format --check .
 
 lint: setup
-	@echo "== lint: ruff check"
+	@echo "== lint: ruff check, durable check"
 	@$(BIN)/python -m ruff check .
+	@$(BIN)/python -m durable check function_app.py orchestrators tests/patterns/apps
 
 types: setup
 	@echo "== types: mypy --strict"

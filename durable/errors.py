@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from durable.model.failure import FailureDetails
+    from durable.model.places import Place
 
 
 class DurableError(Exception):
@@ -143,7 +144,31 @@ class NotDurableError(DurableError):
 
 class NonDeterminismError(DurableError):
     """Replay of an orchestrator differs from its stored history: the code was changed, or it
-    depends on something that is not recorded. The instance is Stuck until the code fits again."""
+    depends on something that is not recorded. The instance is Stuck until the code fits again.
+
+    `expected` is what history has, `actual` what the code did, both in words; `place` is the
+    line of the orchestrator that did it, or where it waits instead, as far as known; code that
+    returned `is_past` it, its last wait. `failure` is what the code failed with, if it did, and
+    `turn` the number of the turn in which they part.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        expected: str = "",
+        actual: str = "",
+        place: Place | None = None,
+        failure: FailureDetails | None = None,
+        is_past: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.is_past = is_past
+        self.expected = expected
+        self.actual = actual
+        self.place = place
+        self.turn: int | None = None
 
 
 class StorageError(DurableError):

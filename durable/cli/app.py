@@ -26,7 +26,7 @@ from durable.worker.worker import DEFAULT_PORT, Worker
 
 def start(options: argparse.Namespace, out: Output) -> int:
     """Run an app in a worker until it is told to end."""
-    settings, app, folder = _load(options)
+    settings, app, folder = load(options)
     port = options.port if options.port is not None else settings.local_http_port
     worker = Worker(
         settings,
@@ -42,7 +42,7 @@ def start(options: argparse.Namespace, out: Output) -> int:
 
 def functions(options: argparse.Namespace, out: Output) -> int:
     """Index an app and print its functions."""
-    settings, app, _ = _load(options)
+    settings, app, _ = load(options)
     inventory = inventory_of(app, settings)
     registry: Registry = getattr(getattr(app, "durable", None), "registry", Registry())
     lines = function_lines(inventory, registry, f"/{settings.route_prefix}".rstrip("/"))
@@ -84,7 +84,8 @@ def _export_filters(options: argparse.Namespace) -> None:
             os.environ[name] = names or ","
 
 
-def _load(options: argparse.Namespace) -> tuple[Settings, App, Path]:
+def load(options: argparse.Namespace) -> tuple[Settings, App, Path]:
+    """The settings, the app and its folder, which becomes the current one."""
     folder: Path = options.folder.resolve()
     _export_filters(options)
     settings = load_settings(folder, local=True)

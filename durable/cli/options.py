@@ -51,12 +51,18 @@ def add_paging(parser: Parser) -> None:
     parser.add_argument("--continuation-token", type=arguments.token, metavar="TOKEN")
 
 
-def add_filters(parser: Parser) -> None:
-    """Which instances; `arguments.filters_of` reads them."""
+def add_filters(parser: Parser, *status: str) -> None:
+    """Which instances; `arguments.filters_of` reads them. `status` are other names of
+    `--runtime-status`."""
     for name in ("--created-after", "--created-before"):
         parser.add_argument(name, type=arguments.moment, metavar="TIME", help="ISO 8601, UTC")
     parser.add_argument(
-        "--runtime-status", type=arguments.statuses, nargs="+", metavar="STATUS", help="one of them"
+        "--runtime-status",
+        *status,
+        type=arguments.statuses,
+        nargs="+",
+        metavar="STATUS",
+        help="one of them",
     )
     parser.add_argument("--name", type=arguments.name, help="of this function only")
     parser.add_argument("--instance-id-prefix", type=arguments.prefix, metavar="PREFIX")

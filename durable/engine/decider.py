@@ -6,7 +6,6 @@ order always yields the same decisions; dropping it and feeding a new one change
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from inspect import isawaitable, iscoroutine, isgenerator
 from typing import Any
 
 from durable.codec import encode
+from durable.engine.places import UNKNOWN, asking, frames_of_ours, raising, standing
 from durable.engine.tasks import DurableTask
 from durable.errors import (
     ActivityFailedError,
@@ -48,6 +48,7 @@ from durable.model.events import (
 from durable.model.failure import FailureDetails
 from durable.model.functions import OrchestratorDefinition
 from durable.model.instance import Parent
+from durable.model.places import Place
 
 Failed = TaskFailed | SubOrchestrationInstanceFailed | EntityOperationFailed
 
@@ -57,24 +58,6 @@ _FAILED: dict[type[Failed], tuple[type[TaskFailedError], str]] = {
     EntityOperationFailed: (EntityOperationFailedError, "entity operation"),
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PACKAGE = __name__.partition(".")[0]
-
-
-class Place(tuple[str, int]):
-    """File and line of user code."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return f"{self[0]}:{self[1]}"
-
-
-def caller() -> Place:
-    """Where in user code the running call into this package was made."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        frame = frame.f_back
-    return Place((frame.f_code.co_filename, frame.f_lineno))
 
 
 class Decider:
@@ -97,8 +80,12 @@ class Decider:
         self.input: str | None = None
         self.time = _EPOCH
         self.replaying = False
+        self.is_traced = False
+        """Whether to note where in the code each decision is made: only to report a mismatch."""
+        self.stood: Place | None = None
+        """Where code that is traced waited last."""
         self.custom_status: str | None = None
-        self.decisions: deque[tuple[Decision, Place]] = deque()
+        self.decisions: deque[tuple[Decision, Place | None]] = deque()
         self.ending: Ending | ExecutionTerminated | None = None
         self.error: BaseException | None = None
         """What the code ended with, where it failed."""
@@ -127,12 +114,13 @@ class Decider:
         """Add a decision. After the end (a `finally` running while the code is dropped) there is
         nobody left to decide for, and it is ignored."""
         if self.ending is None:
-            self.decisions.append((decision, caller()))
+            place = asking(self._code) if self.is_traced else None
+            self.decisions.append((decision, place))
 
     def decide_first(self, decision: Decision) -> None:
         """Repeat a decision of long ago, before all new ones."""
         if self.ending is None:
-            self.decisions.appendleft((decision, Place(("history", 0))))
+            self.decisions.appendleft((decision, None))
 
     def new_id(self) -> int:
         """The next task id; the only allocator there is."""
@@ -177,6 +165,16 @@ class Decider:
     def unconsumed(self) -> list[Signal]:
         """Buffered events, oldest first for each name, then what came once the code had ended."""
         return [*(event for events in self._buffer.values() for event in events), *self._late]
+
+    def place(self) -> Place | None:
+        """Where the code waits; once it has ended, where it failed or waited last. None where
+        that is not known."""
+        if self._code is not None:
+            return standing(self._code)
+        if self.error is None:
+            return self.stood
+        place = raising(self.error)
+        return None if place is UNKNOWN else place
 
     # ---- what the execution calls ----
 
@@ -312,6 +310,8 @@ class Decider:
 
     def _advance(self, task: DurableTask[Any] | None) -> Any:
         assert self._code is not None
+        if self.is_traced and task is not None:
+            self.stood = standing(self._code)
         if task is None or not isgenerator(self._code):
             return self._code.send(None)
         error = task.get_exception()
@@ -331,15 +331,12 @@ class Decider:
         self.close()
         self.error = error
         if isinstance(error, RuntimeError) and "no running event loop" in str(error):
-            place = _user_line(error)
+            place = raising(error)
             error = NotDurableError(
                 f"{place}: an orchestrator uses asyncio here, which replay cannot repeat. "
                 + _ADVICE
             ).with_traceback(error.__traceback__)
-        skip = 0
-        traceback = error.__traceback__
-        while traceback and _is_ours(traceback.tb_frame.f_globals):
-            skip, traceback = skip + 1, traceback.tb_next
+        skip = frames_of_ours(error.__traceback__)
         self.ending = ExecutionCompleted(
             failure=FailureDetails.from_exception(
                 error, skip_frames=skip, provider=self.definition.exceptions
@@ -347,7 +344,7 @@ class Decider:
         )
 
     def _not_durable(self, yielded: object) -> str:
-        place = _innermost(self._code)
+        place = standing(self._code)
         verb = "yields" if isgenerator(self._code) else "awaits"
         what = "something" if yielded is None else f"a {type(yielded).__name__}"
         return f"{place}: an orchestrator {verb} {what} that is not a durable task. {_ADVICE}"
@@ -357,34 +354,3 @@ _ADVICE = (
     "Use context.create_timer instead of sleeping, context.call_activity for I/O, and "
     "context.when_all or when_any to wait for several tasks"
 )
-
-
-def _is_ours(namespace: dict[str, Any]) -> bool:
-    return str(namespace.get("__name__", "")).partition(".")[0] == _PACKAGE
-
-
-def _user_line(error: BaseException) -> Place:
-    """The last line of user code in a traceback: library frames below it are not at fault."""
-    place = Place(("orchestrator", 0))
-    traceback = error.__traceback__
-    while traceback:
-        name = traceback.tb_frame.f_globals.get("__name__", "")
-        if not _is_ours(traceback.tb_frame.f_globals) and not name.startswith("asyncio"):
-            place = Place((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
-        traceback = traceback.tb_next
-    return place
-
-
-def _innermost(code: Any) -> Place:
-    """Where a suspended coroutine or generator stands, in the last frame outside asyncio."""
-    place = Place(("orchestrator", 0))
-    while code is not None:
-        frame = (
-            getattr(code, "cr_frame", None)
-            or getattr(code, "gi_frame", None)
-            or getattr(code, "ag_frame", None)
-        )
-        if frame is not None and not frame.f_globals.get("__name__", "").startswith("asyncio"):
-            place = Place((frame.f_code.co_filename, frame.f_lineno))
-        code = getattr(code, "cr_await", None) or getattr(code, "gi_yieldfrom", None)
-    return place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durable.engine.decider import Decider, Place
+from durable.engine.decider import Decider
 from durable.errors import NonDeterminismError
 from durable.model.events import (
     ContinueAsNew,
@@ -20,16 +20,18 @@ from durable.model.events import (
     TimerCanceled,
     TimerCreated,
 )
+from durable.model.failure import FailureDetails
+from durable.model.places import Place
 
 
 def check_match(decider: Decider, expected: Decision) -> None:
     """Take the code's next decision; NonDeterminismError unless history's is the same."""
     if not decider.decisions and isinstance(expected, ContinueAsNew | ExecutionCompleted):
         if _ending(decider.ending) != _ending(expected):
-            raise _mismatch(decider, describe(expected), _instead(decider), None)
+            raise ended_otherwise(decider, describe(expected))
         return
     if not decider.decisions:
-        raise _mismatch(decider, describe(expected), _instead(decider), None)
+        raise ended_otherwise(decider, describe(expected))
     actual, place = decider.decisions.popleft()
     if not is_same(actual, expected):
         raise _mismatch(decider, describe(expected), describe(actual), place)
@@ -42,7 +44,22 @@ def check_leftover(decider: Decider) -> None:
         actual, place = decider.decisions[0]
         raise _mismatch(decider, "nothing more", describe(actual), place)
     if isinstance(decider.ending, ContinueAsNew | ExecutionCompleted):
-        raise _mismatch(decider, "to be still running", _instead(decider), None)
+        raise ended_otherwise(decider, "to be still running")
+
+
+def ended_otherwise(decider: Decider, expected: str) -> NonDeterminismError:
+    """The mismatch where the code decides nothing more."""
+    ending = decider.ending
+    failure = ending.failure if isinstance(ending, ExecutionCompleted) else None
+    has_returned = ending is not None and decider.error is None
+    return _mismatch(
+        decider,
+        expected,
+        _instead(decider),
+        decider.place(),
+        failure=failure,
+        is_past=has_returned,
+    )
 
 
 def describe(decision: Decision) -> str:
@@ -119,12 +136,23 @@ def _instead(decider: Decider) -> str:
 
 
 def _mismatch(
-    decider: Decider, expected: str, actual: str, place: Place | None
+    decider: Decider,
+    expected: str,
+    actual: str,
+    place: Place | None,
+    *,
+    failure: FailureDetails | None = None,
+    is_past: bool = False,
 ) -> NonDeterminismError:
-    where = f" at {place}" if place else ""
+    where = f" {'after' if is_past else 'at'} {place.described()}" if place else ""
     return NonDeterminismError(
         f"orchestrator {decider.definition.name!r} of instance {decider.instance_id!r} does not "
         f"fit its history: history has {expected}, the code has {actual}{where}. The code was "
         "changed, or depends on something that is not recorded; restore it, or give the change "
-        "a new version, and the instance goes on"
+        "a new version, and the instance goes on",
+        expected=expected,
+        actual=actual,
+        place=place,
+        failure=failure,
+        is_past=is_past,
     )

@@ -13,6 +13,7 @@ from durable.engine.decider import Decider
 from durable.engine.determinism import check_leftover, check_match
 from durable.engine.ledger import Ledger, Outstanding
 from durable.engine.rewinding import effective
+from durable.errors import NonDeterminismError
 from durable.model.commit import OutboxItem
 from durable.model.events import (
     INCOMING,
@@ -70,10 +71,7 @@ class Folded:
         be the one that ended the execution, or continued it as new. Raises NonDeterminismError
         where the code decides otherwise than history has it.
         """
-        execution = cls(definition, instance_id, start, parent)
-        for turn in effective(history):
-            execution._replay_turn(turn)
-        return execution
+        return cls(definition, instance_id, start, parent)._folded(effective(history))
 
     @classmethod
     def failed(
@@ -86,11 +84,10 @@ class Folded:
     ) -> Self:
         """As `replay`, of an execution that failed and is to be rewound. The code may have been
         mended since, and go further."""
-        execution = cls(definition, instance_id, start, parent)
         *turns, last = effective(history)
         events = tuple(e for e in last.events if not isinstance(e, ExecutionCompleted))
-        for turn in (*turns, replace(last, events=events, open=True)):
-            execution._replay_turn(turn)
+        turns.append(replace(last, events=events, open=True))
+        execution = cls(definition, instance_id, start, parent)._folded(turns)
         execution._history = list(history)
         return execution
 
@@ -161,6 +158,25 @@ class Folded:
         self._decider.close()
 
     # ---- folding ----
+
+    def _folded(self, turns: Sequence[Turn]) -> Self:
+        """This, after the turns. A mismatch is replayed once more, with an eye on the lines."""
+        start = self.start
+        try:
+            for turn in turns:
+                self._replay_turn(turn)
+        except NonDeterminismError as error:
+            error.turn = self.sequence - 1
+            self.close()
+            if not self._decider.is_traced:
+                again = type(self)(self.definition, self.instance_id, start, self.parent)
+                again._decider.is_traced = True
+                try:
+                    again._folded(turns).close()
+                except NonDeterminismError as placed:
+                    raise placed from None
+            raise
+        return self
 
     def _counted(self, turn: Turn) -> tuple[Event, ...]:
         """Go past a turn, and answer its events of this execution."""

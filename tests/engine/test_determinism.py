@@ -45,20 +45,18 @@ def complaint(run: Driven, changed: Callable[..., Any]) -> str:
         "The code was changed, or depends on something that is not recorded; restore it, or give "
         "the change a new version, and the instance goes on"
     )
-    return text.removeprefix(begin).partition(". The code")[0]
+    error = caught.value
+    said = f"history has {error.expected}, the code has {error.actual}"
+    assert text.removeprefix(begin).startswith(said)
+    return said
 
 
-def line_of(function: Callable[..., Any], offset: int) -> str:
-    return f"{__file__}:{function.__code__.co_firstlineno + offset}"
-
-
-def test_another_name_is_named_with_its_line() -> None:
+def test_another_name_is_named() -> None:
     async def changed(context: Context) -> Any:
         await context.call_activity("renamed")
 
     assert complaint(running(), changed) == (
-        "history has activity 'a' (task 0), the code has activity 'renamed' (task 0) at "
-        + line_of(changed, 1)
+        "history has activity 'a' (task 0), the code has activity 'renamed' (task 0)"
     )
 
 
@@ -70,8 +68,7 @@ def test_a_call_added_before_another() -> None:
         await context.call_activity("b")
 
     assert complaint(running(), changed) == (
-        "history has a timer (task 1), the code has activity 'new' (task 1) at "
-        + line_of(changed, 2)
+        "history has a timer (task 1), the code has activity 'new' (task 1)"
     )
 
 
@@ -96,7 +93,7 @@ def test_a_call_added_at_the_end() -> None:
     run = Driven(code)
     run.turn()
     assert complaint(run, longer) == (
-        f"history has nothing more, the code has activity 'more' (task 1) at {line_of(longer, 3)}"
+        "history has nothing more, the code has activity 'more' (task 1)"
     )
     assert run.replay(changed).sequence == 1
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from durable.client import DurableOrchestrationClient
 from durable.engine.execution import Execution
-from durable.hub.payloads import payloads_of
 from durable.hub.rows import Head, encode_ids
-from durable.model.entities import is_entity
 from durable.model.event_json import event_to_dict
 from durable.model.events import (
     INCOMING,
@@ -19,10 +18,10 @@ from durable.model.events import (
     ExecutionCompleted,
     ExecutionRewound,
     ExecutionStarted,
-    PayloadRef,
     Turn,
 )
 from durable.model.functions import OrchestratorDefinition
+from durable.replaying import StoredHistory, read_histories
 from tests.golden.steps import shortened
 from tests.memory_hub import MemoryHub
 
@@ -75,19 +74,12 @@ class History:
 
 async def histories(hub: MemoryHub) -> AsyncIterator[History]:
     """Of all orchestrations of a hub."""
-    for row in (await hub.hub.projection.page(limit=1000))[0]:
-        head = await hub.hub.instances.head(row.instance_id)
-        if head is None or is_entity(head.instance_id):
-            continue
-        text = await hub.hub.instances.text(head.instance_id, head.incarnation, head.input)
-        turns = [
-            replace(
-                stored.turn,
-                events=tuple([await _whole(hub, head, event) for event in stored.turn.events]),
-            )
-            for stored in await hub.hub.instances.history(head)
-        ]
-        yield History(head, hub.registry.orchestrators[head.name], text, turns)
+    async for stored in read_histories(DurableOrchestrationClient(hub.hub)):
+        assert isinstance(stored, StoredHistory), stored
+        head = await hub.hub.instances.head(stored.instance_id)
+        assert head is not None
+        definition = hub.registry.orchestrators[head.name]
+        yield History(head, definition, stored.input, list(stored.turns))
 
 
 async def seen(hub: MemoryHub) -> dict[str, Any]:
@@ -141,12 +133,3 @@ def _without_traces(failure: dict[str, Any] | None) -> dict[str, Any] | None:
         if isinstance(value, dict):
             kept[name] = _without_traces(value)
     return kept
-
-
-async def _whole(hub: MemoryHub, head: Head, event: Event) -> Event:
-    texts = {
-        name: await hub.hub.instances.text(head.instance_id, head.incarnation, payload)
-        for name, payload in payloads_of(event)
-        if isinstance(payload, PayloadRef)
-    }
-    return replace(event, **texts) if texts else event  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from durable.client import DurableOrchestrationClient
@@ -11,6 +12,8 @@ from durable.hub.projection import Listed
 from durable.hub.rows import Head
 from durable.model.events import EventRaised
 from durable.model.instance import OrchestrationRuntimeStatus as Status
+from durable.replaying import StoredHistory, read_histories, replay
+from durable.replaying.grouping import turns_of
 from tests.simulation.programs import expected, free_starts, matches, taken_events
 from tests.simulation.site import HUB
 from tests.simulation.users import Life, User
@@ -39,6 +42,7 @@ async def check(world: World) -> None:
     await check_entities(world, client)
     await check_projection(world, heads)
     await check_litter(world, heads)
+    await check_replay(world)
     check_purged(world)
     for runtime in world.site.runtimes:
         used = runtime.activities.used, runtime.turns.used, runtime.entities.used
@@ -160,6 +164,17 @@ async def check_litter(world: World, heads: Heads) -> None:
             continue
         assert head is not None, f"left after a purge: {key}"
         assert rest.startswith("!") or incarnation == head.incarnation, f"of an earlier life: {key}"
+
+
+async def check_replay(world: World) -> None:
+    """Each history fits the code that made it, also where only its events were kept."""
+    registry = world.site.registry
+    async for history in read_histories(world.client):
+        assert isinstance(history, StoredHistory), history
+        events = [(turn.time, event) for turn in history.turns for event in turn.events]
+        flat = replace(history, turns=turns_of(events, history.execution_id))
+        report = replay([history, flat], registry)
+        assert report.ok, report.text
 
 
 def check_purged(world: World) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durable.cli import app, arguments
+from durable.cli import app, arguments, check
 from durable.cli.command_set import Commands
 from durable.cli.options import add_output
 from durable.cli.parser import Parser
@@ -11,7 +11,7 @@ from durable.worker.worker import DEFAULT_HOST, DEFAULT_PORT, DRAIN_SECONDS
 
 
 def add_app_commands(commands: Commands) -> None:
-    """start, functions and keys."""
+    """start, functions, check and keys."""
     start = commands.add("start", "run an app in a worker")
     _add_app(start)
     start.add_argument("--host", default=DEFAULT_HOST, help=f"(default: {DEFAULT_HOST})")
@@ -46,6 +46,10 @@ def add_app_commands(commands: Commands) -> None:
     _add_app(functions)
     add_output(functions)
     functions.set_defaults(command=app.functions)
+
+    linter = commands.add("check", "find what replay cannot repeat in orchestrators")
+    check.add_options(linter)
+    add_output(linter)
 
     keys = commands.add("keys", "print the keys of HTTP functions")
     add_output(keys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durable.cli import arguments
+from durable.cli import arguments, replay
 from durable.cli.command_set import Commands
 from durable.cli.history import get_history
 from durable.cli.listing import get_instances
@@ -14,7 +14,7 @@ from durable.model.usage import LIST_PRICES
 
 
 def add_looking_commands(commands: Commands) -> None:
-    """get-runtime-status, get-history, get-instances and stats."""
+    """get-runtime-status, get-history, get-instances, replay and stats."""
     status = commands.add_hub_command(
         "get-runtime-status", get_runtime_status, "print an instance's status"
     )
@@ -36,6 +36,12 @@ def add_looking_commands(commands: Commands) -> None:
     add_paging(several)
     add_shown(several)
     several.set_defaults(check=check_period)
+
+    held = commands.add_hub_command(
+        "replay", replay.replay_hub, "hold stored histories against the code of the app"
+    )
+    add_filters(held, "--status")
+    replay.add_options(held)
 
     figures = commands.add_hub_command(
         "stats", stats, "print what the hub's workers have asked of storage, and what it costs"
