@@ -125,7 +125,8 @@ class Instances(Removal):
         """
         instance, incarnation = head.instance_id, head.incarnation
         partition, turn = encode(instance), stored.turn
-        text = encode_turn(replace(stored, turn=spill.turn(turn)))
+        short = spill.turn(turn)
+        text = encode_turn(stored if short is turn else replace(stored, turn=short))
         data = spill.payload(text, INLINE_TURN)
         values = {
             **head.state_values(),
@@ -145,7 +146,9 @@ class Instances(Removal):
             etags = await self._tables.transact(self._table, partition, [merge, *batch])
             gate = etags[0] if gate else None
             head = replace(head, gate="")
-        row = turn_values(replace(stored, spilled=tuple(spill.sizes)), data)
+        if spill.sizes:
+            stored = replace(stored, spilled=tuple(spill.sizes))
+        row = turn_values(stored, data)
         values = head.changed(values)
         ops: list[Op] = [Merge(head_key(instance), values, head.etag)]
         ops += [Insert(turn_key(incarnation, turn.sequence), row), *_replaced(head, reduced)]

@@ -74,12 +74,13 @@ class Spill:
         return replace(event, **changed) if changed else event  # type: ignore[arg-type]
 
     def turn(self, turn: Turn) -> Turn:
-        """The turn, with long payloads by reference."""
-        return replace(
-            turn,
-            events=tuple(self.event(event) for event in turn.events),
-            closing=tuple(self.event(event) for event in turn.closing),
-        )
+        """The turn, with long payloads by reference; itself where it has none."""
+        events = tuple([self.event(event) for event in turn.events])
+        closing = tuple([self.event(event) for event in turn.closing])
+        pairs = zip((*events, *closing), (*turn.events, *turn.closing), strict=True)
+        if all(after is before for after, before in pairs):
+            return turn
+        return replace(turn, events=events, closing=closing)
 
     def arrival(self, arrival: Arrival) -> Arrival:
         """The arrival, with a long payload by reference."""

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from durable.errors import AmbiguousAnswer, RowChanged, RowMissing, Throttled
@@ -194,9 +195,11 @@ class Hold:
 
     def mine(self, head: Head) -> list[Holding]:
         """What was committed or taken over under this guard, oldest first."""
-        return sorted(
-            (h for h in head.holdings if h.guard == self.guard.key), key=lambda h: h.sequence
-        )
+        if not head.holdings:
+            return []
+        key = self.guard.key
+        mine = [holding for holding in head.holdings if holding.guard == key]
+        return sorted(mine, key=attrgetter("sequence")) if len(mine) > 1 else mine
 
     async def send(self, head: Head) -> bool:
         """Send what my commits asked for. False when there was nothing to send."""

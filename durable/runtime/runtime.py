@@ -37,6 +37,7 @@ from durable.model.retention import Retention
 from durable.model.versioning import VersioningOptions
 from durable.runtime.actor import Actor, Offered, Warm
 from durable.runtime.batches import Batches
+from durable.runtime.claims import Claims
 from durable.runtime.dispatch import Dispatcher
 from durable.runtime.guards import Guard, Keeping, Key, Shared, predecessors
 from durable.runtime.hold import Stuck
@@ -142,6 +143,7 @@ class Runtime:
         self._warm: OrderedDict[str, Warm] = OrderedDict()
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._alone = asyncio.Lock()
+        self.claims = Claims(hub, keeping, self.spawn, self._spawn)
         self.work = Work(self, executor)
         self.batches = Batches(self, self.work)
         self.messages = Messages(self)
@@ -212,6 +214,7 @@ class Runtime:
             if warm.execution is not None:
                 warm.execution.close()
         self._warm.clear()
+        self.claims.close()
         self.work.close()
 
     # ---- what actors ask for ----

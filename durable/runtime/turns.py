@@ -196,7 +196,9 @@ class Turns(ABC, Generic[X]):
             raise RowMissing("the gate is gone: another ended the instance")
         # later turns may end the instance by it if nothing that came before it is left
         is_all = self._inbox is None or len(self._inbox.rows) == len(consumed)
-        head = replace(head, gate=gate if is_all else "")
+        head_gate = gate if is_all else ""
+        if head.gate != head_gate:
+            head = replace(head, gate=head_gate)
         closed = terminal or commit.continued
         run = () if closed else self._take_on(turn, commit)
         if commit.continued:
@@ -217,7 +219,9 @@ class Turns(ABC, Generic[X]):
                 reduced=self._hold.reduced(head),
             )
             won = True
-            self._hold.committed(stored_head, replace(stored, spilled=tuple(spill.sizes)))
+            if spill.sizes:
+                stored = replace(stored, spilled=tuple(spill.sizes))
+            self._hold.committed(stored_head, stored)
         except _LOST:
             self._hold.forget()
             self.look_again()
@@ -319,4 +323,7 @@ def _undone(holding: Holding, outstanding: Mapping[int, Outstanding]) -> Holding
     if holding.queued:
         # they were sent, by whom ever, if all have ended
         send = send and any(item.turn == holding.sequence for item in outstanding.values())
-    return replace(holding, run=run, send=send) if run or send else None
+    if not (run or send):
+        return None
+    same = run == holding.run and send == holding.send
+    return holding if same else replace(holding, run=run, send=send)

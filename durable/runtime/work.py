@@ -10,8 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from durable.errors import RowExists, RowMissing, StorageError, UnknownFormat
-from durable.hub.formats import FORMAT
+from durable.errors import StorageError, UnknownFormat
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.reading import PayloadGone
 from durable.hub.ringing import repeat
@@ -19,10 +18,9 @@ from durable.hub.rows import has_id
 from durable.model.events import Arrival, TaskFailed, TaskScheduled
 from durable.model.failure import PROCESS_DIED, FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
-from durable.ports import Delete, Insert, Value
 from durable.runtime.activities import ActivityContext, run_activity
 from durable.runtime.actor import Offered, Result
-from durable.runtime.guards import CLAIMS, Claim, Guard, Key, claim_key
+from durable.runtime.guards import Guard, Key
 from durable.runtime.orchestrations import LATE_START
 from durable.runtime.passing import backoff
 
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
 
 logger = logging.getLogger("durable.runtime")
-
-LONG_RUN = 20.0
 
 SUSPECT = 2
 """Runs that were begun and did not end, after which an activity runs with no other such beside
@@ -151,7 +147,7 @@ class Work:
         """Whether anybody awaits it; a claim on what nobody does goes."""
         if await self._is_awaited(item):
             return True
-        await self._unclaim(claim_key(item.instance_id, item.execution_id, item.task_id))
+        await self._runtime.claims.remove(item)
         return False
 
     async def _complete(
@@ -307,7 +303,7 @@ class Work:
             *item.trace,
         )
         late = self._hub.storage.clock.now() - item.scheduled > LATE_START
-        claiming = self._runtime.spawn(self._claim(item, 0.0 if late else LONG_RUN, covered))
+        running = self._runtime.claims.begin(item, covered=covered, at_once=late)
         try:
             return await run_activity(
                 definition,
@@ -317,7 +313,7 @@ class Work:
                 max_payload=self._runtime.options.max_payload,
             )
         finally:
-            claiming.cancel()
+            self._runtime.claims.end(running)
 
     async def perform_here(self, item: WorkItem) -> Result | None:
         """As `perform`, beside the run of its instance, in a place that is given back."""
@@ -338,40 +334,6 @@ class Work:
                 if isinstance(event, TaskScheduled) and event.task_id == item.task_id
             )
         return await instances.text(item.instance_id, item.incarnation, payload)
-
-    async def _claim(self, item: WorkItem, after: float, covered: bool) -> None:
-        """Once an activity runs long, claim it and renew the claim until cancelled."""
-        storage, table = self._hub.storage, self._hub.names.index
-        if after:
-            await storage.clock.sleep(after)
-        key = claim_key(item.instance_id, item.execution_id, item.task_id)
-        values: dict[str, Value] = {
-            "v": FORMAT,
-            "expires": storage.clock.now() + Claim.LIFETIME,
-            "queue": self._hub.names.work_queue(item.activity),
-            "body": item.encode(),
-            "covered": covered,
-            "sent": False,
-        }
-        claim = Claim(storage.clock, table, key)
-        try:
-            with suppress(RowExists):
-                await repeat(
-                    self._hub, lambda: storage.tables.transact(table, CLAIMS, [Insert(key, values)])
-                )
-            self._runtime.keeping.keep(claim)
-            await asyncio.Event().wait()
-        finally:
-            self._runtime.keeping.drop(claim)
-            self._runtime.spawn(self._unclaim(key))
-
-    async def _unclaim(self, key: str) -> None:
-        hub = self._hub
-        with suppress(RowMissing):
-            await repeat(
-                hub,
-                lambda: hub.storage.tables.transact(hub.names.index, CLAIMS, [Delete(key)]),
-            )
 
     def close(self) -> None:
         """Begin no more functions; threads that run one are left to end."""
