@@ -39,16 +39,15 @@ def _groups(events: Sequence[TimedEvent]) -> list[list[TimedEvent]]:
 
 
 def _is_open(groups: Sequence[Sequence[TimedEvent]], number: int) -> bool:
+    later = [event for group in groups[number + 1 :] for _, event in group]
+    decided = [event for event in later if not isinstance(event, INCOMING)]
+    only_ends = all(isinstance(event, ContinueAsNew | ExecutionCompleted) for event in decided)
     if any(not isinstance(event, INCOMING) for _, event in groups[number]):
-        return False
+        # the end, and what was asked for before it, may have been put off while more was waiting
+        return bool(decided) and only_ends
     if number == 0:
         # a new generation begins in the turn that ended the one before
         return True
-    later = [event for group in groups[number + 1 :] for _, event in group]
     if not later:
         return False
-    if not isinstance(later[0], INCOMING):
-        return True
-    # the end may have been put off while more was waiting
-    decided = [event for event in later if not isinstance(event, INCOMING)]
-    return all(isinstance(event, ContinueAsNew | ExecutionCompleted) for event in decided)
+    return not isinstance(later[0], INCOMING) or only_ends
