@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
+from types import ModuleType
 
 import azure.functions as func
+import pytest
 
 import durable as df
 from durable.management.links import LinkSigner
 from tests.guide.pages import ROOT
 from tests.guide.running import Guide, result
+
+
+class Written(ModuleType):
+    """The page's second example is a file, which the third one imports."""
+
+    @property
+    def app(self) -> df.DFApp:
+        written: df.DFApp = sys.modules["guide_README"].app
+        return written
 
 
 @dataclass
@@ -20,7 +33,8 @@ class Order:
     card: str
 
 
-async def test_the_page() -> None:
+async def test_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "function_app", Written("function_app"))
     # the first example is a fragment of an app that looks like this
     app = df.DFApp()
     did: list[str] = []
@@ -66,4 +80,5 @@ async def test_the_page() -> None:
         ]
         ended = await guide.wait(hellos.instance_id)
         assert result(ended) == ["Hello Oslo!", "Hello Rome!"]
+        await asyncio.to_thread(guide.page.names["test_hello"])
         assert ended.last_updated_time - now >= timedelta(seconds=20)

@@ -127,7 +127,7 @@ def leads_somewhere(start: Path, link: str) -> bool:
 
 def test_the_first_orchestrator_runs(azurite: Azurite, tmp_path: Path) -> None:
     readme = page("README.md")
-    code = block(readme, "python", "say_hellos").replace("seconds=10", "seconds=0.1")
+    code = block(readme, "python", "def say_hellos").replace("seconds=10", "seconds=0.1")
     host = json.loads(block(readme, "json", "hubName"))
     host["extensions"]["durableTask"]["hubName"] = f"Readme{secrets.token_hex(6)}"
     local = json.loads(block(readme, "json", "AzureWebJobsStorage"))
