@@ -28,8 +28,6 @@ logger = logging.getLogger("durable.client")
 
 _SHORTEST, _LONGEST = 0.02, 1.0
 """Seconds between two looks at an instance that is waited for."""
-_SURE = 10.0
-"""For so many seconds who runs it here is trusted to tell of its end."""
 
 
 class Looking(Access):
@@ -190,7 +188,7 @@ class Looking(Access):
             now = clock.monotonic()
             left = None if seconds is None else began + seconds - now
             is_over = left is not None and left <= 0
-            sure = end and now - looked < _SURE and self._ringer.will_tell(instance_id)
+            sure = end and now - looked < self._ringer.trust(instance_id)
             if is_over or not sure:
                 head = await self._head(instance_id)
                 looked = clock.monotonic()

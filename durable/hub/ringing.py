@@ -38,8 +38,9 @@ class Ringer(Protocol):
         """As `start` for each of several that are to begin now; what failed in its place."""
         ...
 
-    def will_tell(self, instance_id: str) -> bool:
-        """Whether the instance runs here now, so that `wait` learns of its end."""
+    def trust(self, instance_id: str) -> float:
+        """For how many seconds `wait` may be left to learn of the instance's end by itself, since
+        it runs here, or probably will; 0 where it does not."""
         ...
 
     async def wait(self, instance_id: str, seconds: float) -> Head | None:
@@ -86,9 +87,9 @@ class QueueRinger:
             body = (Doorbells(ids) if len(ids) > 1 else Doorbell(ids[0])).encode()
             await repeat(self._hub, lambda: self._hub.storage.queues.send(queue, body))  # noqa: B023
 
-    def will_tell(self, instance_id: str) -> bool:
-        """No: nothing runs here."""
-        return False
+    def trust(self, instance_id: str) -> float:
+        """None: nothing runs here."""
+        return 0.0
 
     async def wait(self, instance_id: str, seconds: float) -> Head | None:
         """Sleep."""

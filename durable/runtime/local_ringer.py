@@ -14,10 +14,17 @@ from durable.hub.ringing import QueueRinger, by_queue, create_all, start_later
 from durable.hub.rows import Head
 from durable.model.entities import is_entity
 from durable.runtime.gathering import Gathering
-from durable.runtime.guards import Guard, Shared
+from durable.runtime.guards import Shared
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
+
+BACKLOG = 5
+"""How many times as many instances as there are turns may be about to begin here: whoever waits
+for them is told, while those that other workers take have to be looked at."""
+
+RUNS, RUNG = 10.0, 1.0
+"""Seconds of trust in what runs here, and in what was rung for and may run elsewhere."""
 
 
 class LocalRinger:
@@ -32,6 +39,8 @@ class LocalRinger:
         self._guards = Gathering(runtime.spawn, self._put_guard, most, self._not_wanted)
         self._rings = Gathering(runtime.spawn, self._ring_all, most)
         self._watchers: dict[str, list[asyncio.Future[Head | None]]] = {}
+        self._begun: set[str] = set()
+        """Whose run is about to begin here."""
         self._over: set[str] = set()
         """Of those that run here, those that have ended: who waits now is told no more."""
 
@@ -43,13 +52,9 @@ class LocalRinger:
             return
         if self._is_others(instance_id):
             await self._queues.ring(instance_id)
-        elif self._runtime.take_turn():
-            try:
-                guard = await self._runtime.put_guard(bell)
-            except BaseException:
-                self._runtime.turns.give()
-                raise
-            self._runtime.spawn(self._run(bell, guard))
+        elif self._runtime.turn_room():
+            guard = await self._runtime.put_guard(bell)
+            self._runtime.spawn(self._runtime.run(bell, guard, self._deadline()))
         else:
             await self._queues.ring(instance_id)
             self._runtime.nudge(self._hub.names.control_queue(instance_id), 0.0)
@@ -67,11 +72,12 @@ class LocalRinger:
         begin later is rung for then."""
         runtime = self._runtime
         is_now = head.next_timer is None and runtime.taking.lacks(head) is None
-        if is_now and not runtime.is_running(head.instance_id) and runtime.take_turn():
+        if is_now and self._room() and not runtime.is_running(head.instance_id):
+            self._begun.add(head.instance_id)
             try:
                 return await self._start_here(head, spill, over, announced=announced)
             except BaseException:
-                runtime.turns.give()
+                self._begun.discard(head.instance_id)
                 raise
         if not announced:
             head = await self._hub.projection.announce(head)
@@ -87,10 +93,15 @@ class LocalRinger:
             await self._rings.add(self._hub.names.control_queue(head.instance_id), head.instance_id)
         return created
 
+    def _room(self) -> int:
+        """How many more may be about to begin here."""
+        if self._runtime.is_draining:
+            return 0
+        return max(0, BACKLOG * self._runtime.turns.size - len(self._begun))
+
     async def _start_here(
         self, head: Head, spill: Spill, over: Head | None, *, announced: bool
     ) -> Head:
-        """In a turn that was taken."""
         runtime = self._runtime
         shared, head = await self._ready(head, announced=announced)
         try:
@@ -103,16 +114,13 @@ class LocalRinger:
         guard = shared.guard
         if not guard.is_fresh:
             await self._queues.ring(head.instance_id)
-        bell = Doorbell(head.instance_id)
-        runtime.spawn(self._run(bell, guard, rung=False, shared=shared))
+        runtime.spawn(self._run(Doorbell(head.instance_id), shared))
         return created
 
-    async def _run(
-        self, bell: Doorbell, guard: Guard, *, rung: bool = True, shared: Shared | None = None
-    ) -> None:
-        """A run in a turn that was taken."""
+    async def _run(self, bell: Doorbell, shared: Shared) -> None:
+        await self._runtime.turns.take()
         self._runtime.turns.give()
-        await self._runtime.run(bell, guard, self._deadline(), rung=rung, shared=shared)
+        await self._runtime.run(bell, shared.guard, self._deadline(), rung=False, shared=shared)
 
     async def _start_later(self, head: Head, spill: Spill, over: Head | None) -> Head:
         assert head.next_timer is not None
@@ -153,7 +161,7 @@ class LocalRinger:
 
     async def start_all(self, starts: Sequence[tuple[Head, Spill]]) -> Sequence[Head | Exception]:
         """As `start` for each of several that are to begin now, many under one guard."""
-        room = self._runtime.turn_room() if self._runtime.options.packed > 1 else 0
+        room = self._room() if self._runtime.options.packed > 1 else 0
         mine = [start for start in starts if self._runtime.taking.lacks(start[0]) is None][:room]
         by_id = {start[0].instance_id: start for start in mine}
         begun = await asyncio.gather(
@@ -178,26 +186,34 @@ class LocalRinger:
     ) -> dict[str, Head | Exception]:
         """Write the heads, and begin them here."""
         ids = tuple(head.instance_id for head, _ in starts)
-        guard = await self._runtime.put_guard_of(queue, ids)
+        self._begun.update(ids)
         try:
-            outcomes = await create_all(self._hub, starts)
+            guard = await self._runtime.put_guard_of(queue, ids)
+            try:
+                outcomes = await create_all(self._hub, starts)
+            except BaseException:
+                self._runtime.keeping.drop(guard)
+                raise
         except BaseException:
-            self._runtime.keeping.drop(guard)
+            self._begun.difference_update(ids)
             raise
         created = {each.instance_id: each for each in outcomes if isinstance(each, Head)}
         for head in created.values():
             self._runtime.begin_with(head)
+        self._begun.difference_update(set(ids) - set(created))
         if not guard.is_fresh:
             await self._queues.ring_all(list(created))
         deadline = self._deadline()
         self._runtime.spawn(self._runtime.run_all(tuple(created), guard, deadline))
         return dict(zip(ids, outcomes, strict=True))
 
-    def will_tell(self, instance_id: str) -> bool:
-        """See `Ringer`: its run goes on here, or is about to begin."""
+    def trust(self, instance_id: str) -> float:
+        """See `Ringer`: less for what was rung for, since another worker may take it."""
         if self._runtime.is_running(instance_id):
-            return instance_id not in self._over
-        return self._runtime.is_unbegun(instance_id)
+            return 0.0 if instance_id in self._over else RUNS
+        if instance_id in self._begun:
+            return RUNS
+        return RUNG if self._runtime.is_unbegun(instance_id) else 0.0
 
     async def wait(self, instance_id: str, seconds: float) -> Head | None:
         """See `Ringer`."""
@@ -221,6 +237,10 @@ class LocalRinger:
             watcher.set_result(head)
         if self._runtime.is_running(instance_id):
             self._over.add(instance_id)
+
+    def begins(self, instance_id: str) -> None:
+        """Its run begins here."""
+        self._begun.discard(instance_id)
 
     def left(self, instance_id: str) -> None:
         """Its run here is over."""

@@ -170,10 +170,6 @@ class Runtime:
         """How many more orchestrations may be run at once."""
         return 0 if self._draining else self.turns.free
 
-    def take_turn(self) -> bool:
-        """Take a place for a run that is about to begin, to be given back as it does."""
-        return not self._draining and self.turns.try_take()
-
     def activity_room(self) -> int:
         """How many more work items may be taken on: as many as may run at once, while those
         that are done do not pile up before a run that is busy."""
@@ -402,6 +398,7 @@ class Runtime:
             warm=None if guard.follows else self._warm.pop(instance_id, None),
         )
         self._actors[instance_id] = actor
+        self.ringer.begins(instance_id)
         for offer in offers:
             actor.offer(*offer)
         done = False
