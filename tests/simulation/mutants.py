@@ -83,11 +83,11 @@ MUTANTS = (
         (
             (
                 "hub/instances.py",
-                "        row = turn_values(replace(stored, spilled=tuple(spill.sizes)), data)\n",
+                "        row = turn_values(stored, data)\n",
                 "        if is_entity(instance):\n"
                 "            turn = replace(turn, events=())\n"
                 "            data = encode_turn(replace(stored, turn=turn, outbox=()))\n"
-                "        row = turn_values(replace(stored, spilled=tuple(spill.sizes)), data)\n",
+                "        row = turn_values(stored, data)\n",
             ),
         ),
     ),
