@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, MutableMapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, MutableMapping
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, overload
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from durable.codec import decode, encode, return_annotation_of
+from durable.codec import decode, encode
+from durable.engine.activity_calls import ActivityCalls
 from durable.engine.decider import Decider
 from durable.engine.entity_calls import EntityCalls
 from durable.engine.http_polling import call_http, http_request
 from durable.engine.references import (
-    Activity,
-    ActivityWithMore,
-    AsyncActivity,
-    AsyncActivityWithMore,
     Orchestrator,
     OrchestratorOfContext,
+    result_type,
 )
 from durable.engine.several import SeveralTasks, when_any
 from durable.engine.tasks import (
     DurableTask,
     MappedTask,
     PayloadTask,
-    TimerTask,
 )
-from durable.errors import InvalidRequestError, TaskFailedError
+from durable.errors import InvalidRequestError
 from durable.model.events import (
     ContinueAsNew,
     EventSent,
     SubOrchestrationInstanceCreated,
-    TaskScheduled,
-    TimerCanceled,
-    TimerCreated,
 )
-from durable.model.functions import name_of, user_function
+from durable.model.functions import name_of
 from durable.model.http import DurableHttpResponse, TokenSource
 from durable.model.instance import check_instance_id
 from durable.model.retry import RetryPolicy
@@ -48,7 +42,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class DurableOrchestrationContext(SeveralTasks, EntityCalls):
+class DurableOrchestrationContext(SeveralTasks, EntityCalls, ActivityCalls):
     """The only way from an orchestrator to the world.
 
     Everything it offers gives the same answers when the orchestrator is run again over its
@@ -85,12 +79,6 @@ class DurableOrchestrationContext(SeveralTasks, EntityCalls):
     def is_replaying(self) -> bool:
         """Whether the code is being run over history, so that nothing it does is new."""
         return self._decider.replaying
-
-    @property
-    def current_utc_datetime(self) -> datetime:
-        """The storage service's time when the running turn began; use it instead of
-        `datetime.now`."""
-        return self._decider.time
 
     @property
     def custom_status(self) -> Any:
@@ -130,76 +118,6 @@ class DurableOrchestrationContext(SeveralTasks, EntityCalls):
         self._decider.custom_status = encode(status)
 
     # ---- work ----
-
-    @overload
-    def call_activity(
-        self, name: AsyncActivity[None, R], input_: None = None, *, retry: RetryPolicy | None = None
-    ) -> DurableTask[R]: ...
-    @overload
-    def call_activity(
-        self, name: Activity[None, R], input_: None = None, *, retry: RetryPolicy | None = None
-    ) -> DurableTask[R]: ...
-    @overload
-    def call_activity(
-        self, name: AsyncActivity[In, R], input_: In, *, retry: RetryPolicy | None = None
-    ) -> DurableTask[R]: ...
-    @overload
-    def call_activity(
-        self, name: Activity[In, R], input_: In, *, retry: RetryPolicy | None = None
-    ) -> DurableTask[R]: ...
-    @overload
-    def call_activity(
-        self, name: AsyncActivityWithMore[In, R], input_: In, *, retry: RetryPolicy | None = None
-    ) -> DurableTask[R]: ...
-    @overload
-    def call_activity(
-        self, name: ActivityWithMore[In, R], input_: In, *, retry: RetryPolicy | None = None
-    ) -> DurableTask[R]: ...
-    @overload
-    def call_activity(
-        self,
-        name: str,
-        input_: object = None,
-        *,
-        retry: RetryPolicy | None = None,
-        expected_type: type[R],
-    ) -> DurableTask[R]: ...
-    @overload
-    def call_activity(
-        self,
-        name: str,
-        input_: object = None,
-        *,
-        retry: RetryPolicy | None = None,
-        expected_type: Any = None,
-    ) -> DurableTask[Any]: ...
-    def call_activity(
-        self,
-        name: Any,
-        input_: object = None,
-        *,
-        retry: RetryPolicy | None = None,
-        expected_type: Any = None,
-    ) -> DurableTask[Any]:
-        """Run an activity, given by name or as the decorated function.
-
-        The result has the function's return annotation, or `expected_type`. An activity that
-        raises makes the task fail with ActivityFailedError, after the retries of `retry`.
-        """
-        decider, activity, payload = self._decider, name_of(name), encode(input_)
-        expected = expected_type if expected_type is not None else _result_type(name)
-        first: int | None = None
-
-        def attempt(number: int) -> DurableTask[Any]:
-            nonlocal first
-            task: PayloadTask[Any] = PayloadTask(expected)
-            task_id = decider.new_id()
-            first = task_id if first is None else first
-            decider.track(task_id, activity, task)
-            decider.decide(TaskScheduled(task_id, activity, payload, first, number))
-            return task
-
-        return self._with_retry(attempt, retry)
 
     @overload
     def call_sub_orchestrator(
@@ -282,7 +200,7 @@ class DurableOrchestrationContext(SeveralTasks, EntityCalls):
             check_instance_id(instance_id)
         check_version(version)
         marks = tuple(check_tags(tags).items())
-        expected = expected_type if expected_type is not None else _result_type(name)
+        expected = expected_type if expected_type is not None else result_type(name)
 
         def attempt(number: int) -> DurableTask[Any]:
             task: PayloadTask[Any] = PayloadTask(expected)
@@ -297,22 +215,6 @@ class DurableOrchestrationContext(SeveralTasks, EntityCalls):
             return task
 
         return self._with_retry(attempt, retry)
-
-    def create_timer(self, fire_at: datetime | timedelta) -> TimerTask:
-        """A timer that fires at a time (a naive one is taken as UTC) or after a duration, of
-        any length. It survives restarts; `cancel()` stops it."""
-        decider = self._decider
-        due = _due(fire_at, decider.time)
-        task_id = decider.new_id()
-
-        def cancel() -> None:
-            decider.forget(task_id)
-            decider.decide(TimerCanceled(task_id))
-
-        timer = TimerTask(cancel)
-        decider.track(task_id, "timer", timer)
-        decider.decide(TimerCreated(task_id, due))
-        return timer
 
     @overload
     def wait_for_external_event(
@@ -402,60 +304,6 @@ class DurableOrchestrationContext(SeveralTasks, EntityCalls):
         if new_version is not None:
             version = check_version(new_version) or None
         self._decider.continuing = ContinueAsNew(encode(input_), version)
-
-    def _with_retry(
-        self, attempt: Callable[[int], DurableTask[Any]], retry: RetryPolicy | None
-    ) -> DurableTask[Any]:
-        if retry is None:
-            return attempt(1)
-        started, number, waiting = self.current_utc_datetime, 1, False
-
-        def step(outer: MappedTask[Any], done: DurableTask[Any]) -> DurableTask[Any] | None:
-            nonlocal number, waiting
-            if waiting:
-                number, waiting = number + 1, False
-                return attempt(number)
-            error = done._error
-            if error is None:
-                outer.complete(done.get_result())
-                return None
-            delay = (
-                retry.next_attempt(number, error.details, started, self.current_utc_datetime)
-                if isinstance(error, TaskFailedError)
-                else None
-            )
-            if delay is None:
-                outer.fail(error)
-                return None
-            done.get_exception()
-            waiting = True
-            if delay > timedelta(0):
-                return self.create_timer(delay)
-            number, waiting = number + 1, False
-            return attempt(number)
-
-        return MappedTask(attempt(1), step)
-
-
-def _due(fire_at: datetime | timedelta, now: datetime) -> datetime:
-    """The moment in UTC; InvalidRequestError for what is none."""
-    try:
-        if isinstance(fire_at, timedelta):
-            return now + fire_at
-        if isinstance(fire_at, datetime):
-            return (fire_at if fire_at.tzinfo else fire_at.replace(tzinfo=UTC)).astimezone(UTC)
-    except OverflowError:
-        raise InvalidRequestError(
-            f"a timer of {fire_at} does not end between the years 1 and 9999"
-        ) from None
-    raise InvalidRequestError(
-        f"create_timer takes a datetime or a timedelta, not {type(fire_at).__name__}"
-    )
-
-
-def _result_type(reference: object) -> Any:
-    function = None if isinstance(reference, str) else user_function(reference)
-    return None if function is None else return_annotation_of(function)
 
 
 class _ReplaySafeLogger(logging.LoggerAdapter[logging.Logger]):

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from durable.hub.rows import Head
+from durable.model.calls import CallOptions
 from durable.model.entities import EntityId, is_entity
 from durable.model.events import Payload, PayloadRef, TaskScheduled, Turn
 
@@ -114,6 +115,7 @@ class WorkItem:
     lack: int = 0
     begun: int = 0
     trace: tuple[str, str] = ("", "")
+    options: CallOptions | None = None
 
     @classmethod
     def of(cls, event: TaskScheduled, head: Head, turn: Turn) -> WorkItem:
@@ -130,6 +132,7 @@ class WorkItem:
             event.attempt,
             event.input,
             trace=head.trace,
+            options=event.options,
         )
 
     @property
@@ -170,6 +173,7 @@ class WorkItem:
             "input": payload,
             "has_input": self.has_input,
             "begun": self.begun,
+            **({"options": self.options.to_dict()} if self.options else {}),
         }
 
 
@@ -287,6 +291,7 @@ def _work_item(data: dict[str, Any]) -> WorkItem:
         _number(data.get("lack", 0)),
         _number(data.get("begun", 0)),
         _trace(data.get("trace", ["", ""])),
+        CallOptions.from_dict(_typed(data["options"], dict)) if "options" in data else None,
     )
 
 

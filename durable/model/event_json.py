@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from durable.errors import UnknownFormat
+from durable.model.calls import CallOptions
 from durable.model.events import Event, PayloadRef
 from durable.model.failure import FailureDetails
 from durable.model.instance import Parent
@@ -39,6 +40,8 @@ def event_from_dict(data: Mapping[str, Any]) -> Event:
             values[name] = datetime.fromisoformat(value)
         elif name == "failure":
             values[name] = FailureDetails.from_dict(value)
+        elif name == "options":
+            values[name] = CallOptions.from_dict(value)
         elif name in ("caller", "owner"):
             values[name] = Parent.from_dict(value)
         elif name == "tags":
@@ -57,7 +60,7 @@ def event_from_dict(data: Mapping[str, Any]) -> Event:
 def _plain(value: Any) -> Any:
     if isinstance(value, PayloadRef):
         return {"key": value.key, "rows": value.rows, "size": value.size}
-    if isinstance(value, FailureDetails | Parent):
+    if isinstance(value, FailureDetails | Parent | CallOptions):
         return value.to_dict()
     if isinstance(value, datetime):
         return value.isoformat()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from durable.model.calls import CallOptions
 from durable.model.failure import FailureDetails
 from durable.model.instance import Parent
 
@@ -130,6 +131,7 @@ class TaskScheduled:
     call: int = 0
     """The first attempt's task id: constant over the retries of one call."""
     attempt: int = 1
+    options: CallOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)

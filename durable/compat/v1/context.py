@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Unpack
 
 from durable.compat.reading import hint, result_hint
 from durable.compat.v1.models import FunctionContext
@@ -13,6 +13,7 @@ from durable.compat.warnings import old
 from durable.engine import context as native
 from durable.engine.decider import Decider
 from durable.engine.tasks import DurableTask
+from durable.model.calls import ActivityOptions
 from durable.model.entities import EntityId
 from durable.model.retry import RetryPolicy
 
@@ -62,14 +63,13 @@ class DurableOrchestrationContext(native.DurableOrchestrationContext):
         name: Name,
         input_: object = None,
         expected_type: Any = None,
-        *,
-        retry: RetryPolicy | None = None,
+        **options: Unpack[ActivityOptions],
     ) -> AtomicTask:
         """Run an activity, given by name or as the decorated function. The result is as
         `expected_type`, or as the function's return annotation, where it fits; else plain."""
         expected = result_hint(name, expected_type)
         call: Callable[..., DurableTask[Any]] = super().call_activity
-        return self._shown(call(name, input_, retry=retry, expected_type=expected), "activity")
+        return self._shown(call(name, input_, expected_type=expected, **options), "activity")
 
     @old("call_activity_with_retry(name, options, input) is call_activity(name, input, retry=…)")
     def call_activity_with_retry(
