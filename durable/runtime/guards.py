@@ -74,6 +74,11 @@ class Guard(Lease):
         """Whether the holders of those cannot do anything any more."""
 
     @property
+    def earlier(self) -> frozenset[str]:
+        """The messages of those."""
+        return frozenset(message for message, _ in self.follows)
+
+    @property
     def heirs(self) -> tuple[Key, ...]:
         """The guards that a message which replaces this one takes over from."""
         if self.has_fenced:

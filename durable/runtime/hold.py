@@ -130,7 +130,7 @@ class Hold:
         follows = self.guard.follows
         if not follows:
             return
-        predecessors = {message for message, _ in follows}
+        predecessors = self.guard.earlier
         while True:
             self.check()
             try:
@@ -144,8 +144,10 @@ class Hold:
                     head,
                     holdings=self._retag(head, lambda h: h.guard[0] in predecessors, died),
                     marks=tuple(dict.fromkeys((*head.marks, *follows)))[-MARKS:],
-                    deaths=head.deaths + died,
                 )
+                # of the messages that a process leaves, one counts its death
+                if died and (not head.deaths or head.counted_by in predecessors):
+                    head = replace(head, deaths=head.deaths + 1, counted_by=self.guard.key[0])
                 dying = head.losses >= self._runtime.options.max_attempts and not head.is_terminal
                 if dying:
                     head = _stuck(head)

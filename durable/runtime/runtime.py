@@ -381,9 +381,10 @@ class Runtime:
     ) -> bool:
         """Whether the guard may go."""
         instance_id = bell.instance_id
-        suspect = bell.died and await self._is_suspect(instance_id)
-        while (running := self._actors.get(instance_id)) is not None:
-            await running.gone.wait()
+        # one that comes to its end here has shown that it is none
+        await self._none_runs(instance_id)
+        suspect = bell.died and await self._is_suspect(instance_id, guard)
+        await self._none_runs(instance_id)
         # of several that may end this process, one at a time: so that it is known which
         if suspect and self._alone.locked() and not offers:
             return await self._hand_back(bell, guard)
@@ -428,14 +429,18 @@ class Runtime:
                 self._keep_warm(instance_id, warm)
         return done
 
-    async def _is_suspect(self, instance_id: str) -> bool:
+    async def _none_runs(self, instance_id: str) -> None:
+        while (running := self._actors.get(instance_id)) is not None:
+            await running.gone.wait()
+
+    async def _is_suspect(self, instance_id: str, guard: Guard) -> bool:
         """Whether who died was not the first, and none of them got on with it."""
         try:
             head = await self.hub.instances.head(instance_id)
         except StorageError:
             # its run finds out
             return False
-        return head is not None and head.losses > 0
+        return head is not None and head.losses_of(guard.earlier) > 0
 
     async def _hand_back(self, bell: Doorbell, guard: Guard) -> bool:
         """Let another try."""

@@ -12,6 +12,8 @@ from durable.engine.context import DurableOrchestrationContext as Context
 from durable.model.failure import PROCESS_DIED
 from durable.model.functions import ActivityDefinition, OrchestratorDefinition, Registry
 from durable.model.instance import OrchestrationRuntimeStatus as Status
+from durable.runtime.guards import Guard
+from durable.runtime.hold import Hold
 from durable.runtime.runtime import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import adder, another_app, head_of, nothing_left, status_of
@@ -284,3 +286,38 @@ async def test_what_a_lacking_worker_takes_over_is_inherited() -> None:
         await hub.add_runtime()
         assert (await hub.wait("j")).output == "3"
         await nothing_left(hub)
+
+
+async def test_the_messages_that_one_process_leaves_count_one_death() -> None:
+    hub = MemoryHub()
+
+    @hub.orchestrator
+    async def waits(context: Context) -> Any:
+        return await context.wait_for_external_event("go")
+
+    async with hub:
+        await hub.client.start_new("waits", "w")
+        await hub.idle()
+        queue = hub.hub.names.control_queue("w")
+
+        async def taken_over(message: str) -> Hold:
+            receipt = await hub.storage.queues.send(queue, b"{}", delay=20)
+            now = hub.clock.monotonic()
+            guard = Guard(hub.clock, queue, receipt, now, follows=((message, 1),))
+            hold = Hold(hub.runtimes[0], "w", guard, None, died=True)
+            await hold.fence()
+            return hold
+
+        first = await taken_over("a")
+        for other in "bcd":
+            await taken_over(other)
+        head = await head_of(hub, "w")
+        assert head.deaths == 1
+        assert head.losses_of({first.guard.key[0]}) == 1
+        assert head.losses_of({"b", "c", "d"}) == 0
+        # whoever counted it has died too
+        await taken_over(first.guard.key[0])
+        assert (await head_of(hub, "w")).deaths == 2
+        await hub.client.raise_event("w", "go", 1)
+        await hub.wait("w")
+        assert (await head_of(hub, "w")).deaths == 0
