@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from durable.engine.execution import Execution
 from durable.engine.ledger import Outstanding
 from durable.errors import AmbiguousAnswer, RowChanged, RowExists, RowMissing, Throttled
 from durable.hub.instances import Inbox
@@ -25,6 +26,7 @@ from durable.model.events import Arrival, ExecutionResumed, PayloadRef, TaskSche
 from durable.model.failure import PROCESS_DIED
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.runtime.hold import Hold, TaskKey
+from durable.runtime.telling import TurnTelling
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
@@ -87,6 +89,7 @@ class Turns(ABC, Generic[X]):
         self._deadline = deadline
         self._incarnation = incarnation
         self._inbox: Inbox | None = None
+        self._telling: TurnTelling | None = None
         self.execution = execution
         self.known = known
         self.rung = rung
@@ -235,6 +238,7 @@ class Turns(ABC, Generic[X]):
                 self.abandon()
                 for _ in places:
                     self._runtime.activities.give()
+        self._tell(commit, execution, consumed, won=won)
         if won:
             self.has_committed = True
             self._consumed(consumed)
@@ -308,6 +312,19 @@ class Turns(ABC, Generic[X]):
             except (AmbiguousAnswer, Throttled):
                 self._hold.check()
                 await self._clock.sleep(0.2)
+
+    def _tell(
+        self, commit: Commit, execution: X | None, consumed: Sequence[str], *, won: bool
+    ) -> None:
+        telling, self._telling = self._telling, None
+        if telling is None:
+            return
+        if not won:
+            telling.lost()
+            return
+        taken, rows = set(consumed), self._inbox.rows if self._inbox else []
+        arrived = [row.order[0] for row in rows if row.key in taken]
+        telling.stored(commit, execution if isinstance(execution, Execution) else None, arrived)
 
     def _consumed(self, keys: Sequence[str]) -> None:
         if self._inbox is not None:
