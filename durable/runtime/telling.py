@@ -8,9 +8,11 @@ from datetime import datetime
 
 from durable.engine.execution import Execution
 from durable.engine.ledger import Outstanding
+from durable.errors import AmbiguousAnswer, StorageError, Throttled
 from durable.hub import tracing as names
 from durable.hub.hub import Hub
 from durable.hub.messages import WorkItem
+from durable.hub.ringing import count_retry
 from durable.hub.rows import Head
 from durable.hub.tracing import caller_trace, execution_trace, named
 from durable.model.commit import Commit
@@ -60,7 +62,7 @@ class TurnTelling:
     """One turn of an orchestration or entity; `head` is as the turn found it."""
 
     def __init__(self, hub: Hub, head: Head, *, replayed: bool) -> None:
-        self._telemetry, self._clock = hub.telemetry, hub.storage.clock
+        self._hub, self._telemetry, self._clock = hub, hub.telemetry, hub.storage.clock
         self._head = head
         self._replayed = replayed
         self._since = self._clock.monotonic()
@@ -71,9 +73,11 @@ class TurnTelling:
         """What the turn may bring the end of."""
         self._awaited = dict(execution.outstanding)
 
-    def lost(self) -> None:
-        """Another's turn stands in its place, or nobody's."""
-        if self._telemetry.measures:
+    def lost(self, why: StorageError) -> None:
+        """It was not stored: another has changed the instance, or storage did not take it."""
+        if isinstance(why, AmbiguousAnswer | Throttled):
+            count_retry(self._hub, why)
+        elif self._telemetry.measures:
             self._telemetry.count(Counter.CONFLICTS, self._function())
 
     def stored(

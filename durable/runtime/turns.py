@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from durable.engine.execution import Execution
 from durable.engine.ledger import Outstanding
-from durable.errors import AmbiguousAnswer, RowChanged, RowExists, RowMissing, Throttled
+from durable.errors import (
+    AmbiguousAnswer,
+    RowChanged,
+    RowExists,
+    RowMissing,
+    StorageError,
+    Throttled,
+)
 from durable.hub.instances import Inbox
 from durable.hub.payloads import Spill
 from durable.hub.rows import Head, Holding, StoredTurn, encode_ids
@@ -210,7 +217,7 @@ class Turns(ABC, Generic[X]):
         spill = Spill(head.incarnation, turn.nonce, self.known)
         after = self._after(head, execution, commit, run, ended, spill)
         stored = StoredTurn(spill.turn(turn), commit.outbox)
-        won, stored_head = False, None
+        won, stored_head, lost = False, None, None
         try:
             self._hold.check()
             stored_head = await self._instances.commit(
@@ -225,7 +232,8 @@ class Turns(ABC, Generic[X]):
             if spill.sizes:
                 stored = replace(stored, spilled=tuple(spill.sizes))
             self._hold.committed(stored_head, stored)
-        except _LOST:
+        except _LOST as error:
+            lost = error
             self._hold.forget()
             self.look_again()
             won = await self._was_mine(head, turn, spill)
@@ -238,7 +246,7 @@ class Turns(ABC, Generic[X]):
                 self.abandon()
                 for _ in places:
                     self._runtime.activities.give()
-        self._tell(commit, execution, consumed, won=won)
+        self._tell(commit, execution, consumed, None if won else lost)
         if won:
             self.has_committed = True
             self._consumed(consumed)
@@ -314,13 +322,17 @@ class Turns(ABC, Generic[X]):
                 await self._clock.sleep(0.2)
 
     def _tell(
-        self, commit: Commit, execution: X | None, consumed: Sequence[str], *, won: bool
+        self,
+        commit: Commit,
+        execution: X | None,
+        consumed: Sequence[str],
+        lost: StorageError | None,
     ) -> None:
         telling, self._telling = self._telling, None
         if telling is None:
             return
-        if not won:
-            telling.lost()
+        if lost is not None:
+            telling.lost(lost)
             return
         taken, rows = set(consumed), self._inbox.rows if self._inbox else []
         arrived = [row.order[0] for row in rows if row.key in taken]
