@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from durable.hub import tracing as names
+from durable.runtime.children import child_execution_id
 from durable.telemetry import Counter, Histogram, OpenSpan, Span, Trace, span_id_of
 from tests.simulation.watch import Watch
 
@@ -66,7 +67,11 @@ class Told:
 
     def check(self) -> None:
         """Each span's parent is of its trace: told, or known and lost with the process that would
-        have told of it."""
+        have told of it. A child is in the trace of its parent."""
+        for execution, number in self._watch.known:
+            child = self._traces.get(child_execution_id(execution, number))
+            own = self._traces.get(execution)
+            assert None in (child, own) or child == own, f"children of {execution} elsewhere"
         lost = {span_id_of(execution): trace for execution, trace in self._traces.items()}
         waited = {span_id_of(*task) for task in self._watch.known}
         for span_id, above in self.spans.items():
