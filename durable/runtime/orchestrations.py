@@ -35,7 +35,7 @@ from durable.runtime.hold import Stuck, TaskKey
 from durable.runtime.logs import of_instance
 from durable.runtime.loopless import without_event_loop
 from durable.runtime.slots import first
-from durable.runtime.telling import tell_of_turn
+from durable.runtime.telling import place_of, tell_of_turn
 from durable.runtime.turns import INBOX_ROWS, Status, Turns, logger
 
 LATE_START = timedelta(seconds=30)
@@ -83,7 +83,7 @@ class OrchestrationTurns(Turns[Execution]):
             execution, offers = await self._rewound(head, execution, rows, now), {}
         else:
             arrivals = await self._resolved(head, rows)
-            with without_event_loop():
+            with without_event_loop(), place_of(self._hub, head):
                 execution.take(
                     [*arrivals, *offers.values(), *execution.due(now)],
                     now=now,
@@ -134,7 +134,7 @@ class OrchestrationTurns(Turns[Execution]):
             done = [t for t in begun if begun[t].done()]
             events = [self.ahead.pop((execution.execution_id, t)).result() for t in done]
             now = clock.now()
-            with without_event_loop():
+            with without_event_loop(), place_of(self._hub, head):
                 arrivals = [Arrival(e, execution.execution_id) for e in events if e is not None]
                 execution.take(arrivals, now=now)
             if len(done) < len(calls):

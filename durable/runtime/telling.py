@@ -4,6 +4,7 @@ measurements. Nothing is told of what is only replayed."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from durable.engine.execution import Execution
@@ -39,6 +40,7 @@ from durable.model.failure import FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.telemetry import NO_TELEMETRY, Counter, Histogram, Kind, Span, Trace, span_id_of
 
+_NOWHERE = nullcontext()
 Values = dict[str, str | int | float | bool]
 _ANSWERS = (
     TimerFired,
@@ -48,6 +50,13 @@ _ANSWERS = (
     EntityOperationCompleted,
     EntityOperationFailed,
 )
+
+
+def place_of(hub: Hub, head: Head) -> AbstractContextManager[None]:
+    """Within it, what an orchestrator's code logs belongs to the orchestration's span."""
+    if not hub.telemetry.traces:
+        return _NOWHERE
+    return hub.telemetry.within(execution_trace(head.trace, head.incarnation, head.execution_id))
 
 
 def tell_of_turn(hub: Hub, head: Head, *, replayed: bool) -> TurnTelling | None:

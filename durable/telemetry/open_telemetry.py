@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -95,16 +97,30 @@ class OpenTelemetry:
             return Unseen()
 
     def _start(self, span: Span) -> trace.Span:
-        parent, ids = span.parent, self._tracer.id_generator
+        parent, ids, above = span.parent, self._tracer.id_generator, None
+        if parent is not None:
+            above = _context(parent, self.flags, span.name, contexts.Context())
         with ids.given(span.span_id, "" if parent is None else parent.trace_id):
             started: trace.Span = self._tracer.start_span(
                 span.name,
-                None if parent is None else _context(parent, self.flags, span.name),
+                above,
                 _KINDS[span.kind],
                 span.attributes,
                 start_time=_nanoseconds(span.start),
             )
         return started
+
+    @contextmanager
+    def within(self, place: Trace, *, by_default: bool = False) -> Iterator[None]:
+        """See `Telemetry.within`."""
+        if by_default and trace.get_current_span().get_span_context().is_valid:
+            yield
+            return
+        token = contexts.attach(_context(place, self.flags, "", contexts.get_current()))
+        try:
+            yield
+        finally:
+            contexts.detach(token)
 
     def record(self, histogram: Histogram, seconds: float, attributes: Attributes) -> None:
         """See `Telemetry.record`."""
@@ -198,9 +214,11 @@ class _Given:
         self._local.span_id = self._local.trace_id = 0
 
 
-def _context(parent: Trace, flags: Any, name: str) -> contexts.Context:
+def _context(
+    parent: Trace, flags: Callable[[str, str], int], name: str, base: contexts.Context
+) -> contexts.Context:
     if not parent.span_id:
-        return contexts.Context()
+        return base
     sampled = flags(parent.trace_id, name) if parent.flags is None else parent.flags
     remote = SpanContext(
         int(parent.trace_id, 16),
@@ -209,7 +227,7 @@ def _context(parent: Trace, flags: Any, name: str) -> contexts.Context:
         trace_flags=TraceFlags(sampled),
         trace_state=TraceState.from_header([parent.state] if parent.state else []),
     )
-    return trace.set_span_in_context(NonRecordingSpan(remote), contexts.Context())
+    return trace.set_span_in_context(NonRecordingSpan(remote), base)
 
 
 def _nanoseconds(moment: datetime) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from durable.telemetry.spans import Attributes, Span
+from durable.telemetry.spans import Attributes, Span, Trace
 
 
 class Histogram(StrEnum):
@@ -77,6 +78,11 @@ class Telemetry(Protocol):
         """Begin a span."""
         ...
 
+    def within(self, place: Trace, *, by_default: bool = False) -> AbstractContextManager[None]:
+        """What runs inside finds this place as its current span; `by_default`, where it would
+        find none."""
+        ...
+
     def record(self, histogram: Histogram, seconds: float, attributes: Attributes) -> None:
         """One more duration."""
         ...
@@ -98,6 +104,10 @@ class NoTelemetry:
     def begin(self, span: Span) -> OpenSpan:
         """A span that nobody sees."""
         return Unseen()
+
+    def within(self, place: Trace, *, by_default: bool = False) -> AbstractContextManager[None]:
+        """Nothing."""
+        return nullcontext()
 
     def record(self, histogram: Histogram, seconds: float, attributes: Attributes) -> None:
         """Nothing."""

@@ -39,11 +39,14 @@ def fail(value: int) -> None:
 
 
 broken: list[bool] = []
+places: list[trace.SpanContext] = []
+"""The current span of each run of an orchestrator's code."""
 
 
 @app.orchestration_trigger(context_name="context")
 async def chain(context: df.DurableOrchestrationContext) -> int:
     context.create_replay_safe_logger(log).warning("begun")
+    places.append(trace.get_current_span().get_span_context())
     value = 1
     for _ in range(3):
         value = await context.call_activity(double, value)

@@ -13,14 +13,14 @@ from opentelemetry.trace import StatusCode
 
 from durable.telemetry import NO_TELEMETRY
 from durable.testing import TestHub
-from tests.telemetry.app import app, broken, seen
+from tests.telemetry.app import app, broken, places, seen
 from tests.telemetry.listening import Listener
 
 
 @pytest.fixture(autouse=True)
 def _fresh() -> None:
-    seen.clear()
-    broken.clear()
+    for each in (seen, broken, places):
+        each.clear()
 
 
 CHAIN = [
@@ -82,6 +82,21 @@ async def test_an_activity_finds_its_own_span() -> None:
     assert {current for _, current in seen} == ids
     whole = heard.only("orchestration:fan_out").context.trace_id
     assert {parent for parent, _ in seen} == {f"00-{whole:032x}-{each}-03" for each in ids}
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_an_orchestrator_logs_belongs_to_its_span(known: bool) -> None:
+    heard = Listener()
+    async with TestHub(app, telemetry=heard.telemetry) as hub:
+        if not known:
+            _deafen(hub)
+        with heard.tracers.get_tracer("test").start_as_current_span("request"):
+            await hub.run("chain")
+    whole = heard.only("orchestration:chain").context
+    (place,) = places
+    assert (place.trace_id, place.span_id) == (whole.trace_id, whole.span_id)
+    assert place.trace_flags.sampled
+    assert not trace.get_current_span().get_span_context().is_valid
 
 
 async def test_a_child_a_timer_and_an_event() -> None:
