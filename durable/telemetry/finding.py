@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from durable.telemetry.port import NO_TELEMETRY, Telemetry
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
+
+logger = logging.getLogger("durable.telemetry")
 
 
 def find_telemetry(*, tracing: bool = True, payloads: bool = False) -> Telemetry:
@@ -22,12 +25,15 @@ def find_telemetry(*, tracing: bool = True, payloads: bool = False) -> Telemetry
         return NO_TELEMETRY
     try:
         from durable.telemetry.open_telemetry import OpenTelemetry, set_providers
-    except ImportError:
+
+        tracers, meters = set_providers()
+        if tracers is None and meters is None:
+            return NO_TELEMETRY
+        return OpenTelemetry(tracers if tracing else None, meters, payloads=payloads)
+    except Exception:
+        # of an old version, or half installed: the app works without
+        logger.warning("the OpenTelemetry that is installed cannot be used", exc_info=True)
         return NO_TELEMETRY
-    tracers, meters = set_providers()
-    if tracers is None and meters is None:
-        return NO_TELEMETRY
-    return OpenTelemetry(tracers if tracing else None, meters, payloads=payloads)
 
 
 def open_telemetry(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,5 +98,21 @@ def test_without_the_package_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "durable.telemetry.open_telemetry", None)
     with pytest.raises(ConfigurationError, match=r"install durable\[telemetry\]"):
         open_telemetry()
-    # somebody has the API, and no provider that could be asked
+
+
+def test_what_cannot_be_used_is_said_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+    providers: tuple[TracerProvider, MeterProvider],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def older(name: str, unit: str = "") -> None:
+        raise AssertionError("it takes no boundaries")
+
+    class Older(MeterProvider):
+        def get_meter(self, *args: Any, **options: Any) -> Any:
+            return SimpleNamespace(create_histogram=older)
+
+    monkeypatch.setattr(metrics, "get_meter_provider", Older)
     assert find_telemetry() is NO_TELEMETRY
+    assert "cannot be used" in caplog.text
+    assert "TypeError" in caplog.text

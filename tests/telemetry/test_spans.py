@@ -218,6 +218,24 @@ async def test_what_was_terminated_says_so() -> None:
         assert _of(whole, "task.status") == "Terminated"
 
 
+async def test_a_crash_leaves_the_trace_as_it_is() -> None:
+    calm, struck = Listener(), Listener()
+    for heard in (calm, struck):
+        async with TestHub(app, telemetry=heard.telemetry) as hub:
+            started = await hub.start("parent", instance_id="p")
+            for _ in range(3):
+                await hub.advance(timedelta(minutes=30))
+                if heard is struck:
+                    hub.crash()
+            await hub.client.raise_event(started, "approved", True)
+            assert await hub.result(started) == [8, True]
+    assert struck.tree() == calm.tree()
+    assert len({span.context.span_id for span in struck.spans}) == len(struck.spans)
+    turns = [span for span in struck.spans if span.name.startswith("turn:")]
+    assert len(turns) == len([s for s in calm.spans if s.name.startswith("turn:")])
+    assert any(_of(turn, "turn.replayed") for turn in turns)
+
+
 # ---- where the trace comes from ----
 
 
