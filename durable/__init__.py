@@ -47,6 +47,7 @@ from durable.model.versioning import (
     VersionMatchStrategy,
 )
 from durable.runtime.activities import ActivityContext, activity_context
+from durable.runtime.logs import ActivityLogFilter
 
 if TYPE_CHECKING:
     from durable.compat.client import DurableFunctionsClient, DurableOrchestrationClient
@@ -98,6 +99,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "ActivityContext",
     "ActivityFailedError",
+    "ActivityLogFilter",
     "Blueprint",
     "CompositeTask",
     "DFApp",

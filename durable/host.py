@@ -31,6 +31,7 @@ from durable.settings import Settings, load_settings
 from durable.storage.azure import Connection, open_storage
 from durable.storage.azure.clock import ServiceClock, keep_sharp
 from durable.storage.metering import metered
+from durable.telemetry import find_telemetry
 
 LOCAL_BUDGET = 30.0
 """Seconds for which a run begun by an HTTP function under the Functions host takes work on."""
@@ -116,7 +117,12 @@ class DurableHost:
             registry = with_purge_jobs(with_durable_http(registry, sender))
             meter = Meter()
             own = metered(opened.storage, meter)
-            hub = Hub(own, settings.hub, control_queues=settings.control_queues)
+            telemetry = find_telemetry(
+                tracing=settings.tracing.enabled, payloads=settings.tracing.payloads
+            )
+            hub = Hub(
+                own, settings.hub, control_queues=settings.control_queues, telemetry=telemetry
+            )
             await hub.create(app=settings.app_name, activities=tuple(registry.activities))
 
             async def another() -> tuple[Storage, Callable[[], Awaitable[None]]]:

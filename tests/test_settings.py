@@ -20,6 +20,7 @@ from durable.settings import (
     PollingSettings,
     QueueSettings,
     Settings,
+    TracingSettings,
     VersioningSettings,
     load_settings,
 )
@@ -89,6 +90,7 @@ def test_defaults(app: Folder) -> None:
             16, 8 * CPUS, 5, timedelta(0), timedelta(minutes=1), message_encoding="base64"
         ),
         http=HttpSettings((), 16 * 1024 * 1024, timedelta(seconds=100), timedelta(seconds=30)),
+        tracing=TracingSettings(enabled=True, payloads=False),
         retention=Retention(),
         route_prefix="api",
         base_url=None,
@@ -131,7 +133,11 @@ def test_everything_set(app: Folder) -> None:
                         "controlQueueBatchSize": "8",
                         "workItemQueueBatchSize": 1,
                     },
-                    "tracing": {"whatever": [1]},
+                    "tracing": {
+                        "distributedTracingEnabled": False,
+                        "traceInputsAndOutputs": "true",
+                        "whatever": [1],
+                    },
                 },
                 "http": {"routePrefix": "/v1/shop/"},
                 "queues": {
@@ -171,6 +177,7 @@ def test_everything_set(app: Folder) -> None:
     assert (settings.checkpoint_steps, settings.calls_per_message) == (5, 1)
     assert settings.cached_instances == 0
     assert (settings.direct_completion, settings.group_arrivals) == (False, False)
+    assert settings.tracing == TracingSettings(enabled=False, payloads=True)
     assert settings.link_lifetime == timedelta(hours=12)
     assert settings.function_timeout == timedelta(days=1, hours=2, minutes=3, seconds=4)
     assert settings.route_prefix == "v1/shop"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from durable.client.reusing import IdReusePolicy
+from durable.client.telling import creating
 from durable.errors import InstanceExistsError, RowChanged, RowExists, RowMissing, StorageError
 from durable.hub.hub import Hub
 from durable.hub.keys import listing_key
@@ -15,6 +16,7 @@ from durable.hub.purge import settled
 from durable.hub.ringing import Ringer, repeat
 from durable.hub.rows import PURGING, Head
 from durable.hub.timers import START
+from durable.hub.tracing import COUNT, INSTANCE
 from durable.model.events import Arrival, ExecutionTerminated
 from durable.model.instance import OrchestrationRuntimeStatus
 
@@ -41,6 +43,14 @@ class StartRequest:
 
 async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
     """Start it and return the instance id. Safe to repeat; raises InstanceExistsError."""
+    if not hub.telemetry.traces:
+        return await _start(hub, ringer, request)
+    about = {INSTANCE: request.instance_id}
+    with creating(hub, request.name, request.version, request.trace, about) as trace:
+        return await _start(hub, ringer, replace(request, trace=trace))
+
+
+async def _start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
     instance_id, incarnation = request.instance_id, hub.new_id(8)
     doomed = ""
     if request.chosen:
@@ -92,6 +102,16 @@ async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
 async def start_all(hub: Hub, ringer: Ringer, requests: Sequence[StartRequest]) -> None:
     """Start several that are to begin now, in few calls. As safe to repeat as `start`; the first
     error is raised when all others have been started."""
+    if not (hub.telemetry.traces and requests):
+        await _start_all(hub, ringer, requests)
+        return
+    # they are of one function, and asked for together
+    one, about = requests[0], {COUNT: len(requests)}
+    with creating(hub, one.name, one.version, one.trace, about) as trace:
+        await _start_all(hub, ringer, [replace(each, trace=trace) for each in requests])
+
+
+async def _start_all(hub: Hub, ringer: Ringer, requests: Sequence[StartRequest]) -> None:
     starts = [_first(hub, request, hub.new_id(8)) for request in requests]
     heads = [head for head, _ in starts]
     announced = await repeat(hub, lambda: hub.projection.announce_all(heads))
@@ -109,7 +129,7 @@ async def start_all(hub: Hub, ringer: Ringer, requests: Sequence[StartRequest]) 
                 continue
             if existing is not None:
                 await _withdraw(hub, head, spill, existing)
-            await start(hub, ringer, request)
+            await _start(hub, ringer, request)
         except (StorageError, InstanceExistsError) as error:
             errors.append(error)
     if errors:

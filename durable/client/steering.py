@@ -10,6 +10,7 @@ from typing import Any, TypedDict, TypeVar, Unpack, overload
 from durable.client.access import Access, utc
 from durable.client.reusing import IdReusePolicy, IfExists
 from durable.client.starting import StartRequest, start, start_all
+from durable.client.telling import raising
 from durable.errors import InstanceFinishedError, InstanceNotFoundError, InvalidRequestError
 from durable.hub.rewind import rewind
 from durable.hub.ringing import repeat
@@ -234,7 +235,11 @@ class Steering(Access):
         if not isinstance(event_name, str) or not event_name:
             raise InvalidRequestError("raise_event needs the event's name")
         text = self._payload(event_data, "the event's data")
-        await self._signal(instance_id, lambda i: EventRaised(event_name, i, text))
+        if not self._hub.telemetry.traces:
+            await self._signal(instance_id, lambda i: EventRaised(event_name, i, text))
+            return
+        with raising(self._hub, event_name, instance_id):
+            await self._signal(instance_id, lambda i: EventRaised(event_name, i, text))
 
     async def terminate(self, instance_id: str, reason: str = "", *, recurse: bool = False) -> None:
         """End an instance without giving its code another turn; with `recurse` its unfinished

@@ -110,7 +110,8 @@ class DurableOrchestrationContext(SeveralTasks, EntityCalls, ActivityCalls):
         return uuid5(NAMESPACE_OID, f"{decider.execution_id}/{decider.uuids}")
 
     def create_replay_safe_logger(self, logger: logging.Logger) -> logging.LoggerAdapter[Any]:
-        """The logger, silent while history is replayed; records carry `instance_id`."""
+        """The logger, silent while history is replayed; records carry `instance_id` and
+        `function_name`."""
         return _ReplaySafeLogger(logger, self)
 
     def set_custom_status(self, status: object) -> None:
@@ -308,7 +309,8 @@ class DurableOrchestrationContext(SeveralTasks, EntityCalls, ActivityCalls):
 
 class _ReplaySafeLogger(logging.LoggerAdapter[logging.Logger]):
     def __init__(self, logger: logging.Logger, context: DurableOrchestrationContext) -> None:
-        super().__init__(logger, {"instance_id": context.instance_id})
+        about = {"instance_id": context.instance_id, "function_name": context.name}
+        super().__init__(logger, about)
         self._context = context
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802

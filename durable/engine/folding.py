@@ -21,6 +21,7 @@ from durable.model.events import (
     ContinueAsNew,
     Event,
     ExecutionCompleted,
+    ExecutionRewound,
     ExecutionStarted,
     Scheduling,
     Turn,
@@ -48,6 +49,8 @@ class Folded:
         self.ledger = Ledger()
         self.time: datetime | None = None
         self.is_open = True
+        self.began: datetime | None = None
+        self.rewinds: list[ExecutionRewound] = []
         self._turn_time: datetime | None = None
         self._events: list[Event] = []
         """What the next turn holds so far."""
@@ -205,5 +208,8 @@ class Folded:
 
     def _note(self, event: Event, time: datetime, sequence: int) -> None:
         if isinstance(event, ExecutionStarted):
-            self.start = event
+            self.start, self.began = event, time
+        elif isinstance(event, ExecutionRewound):
+            self.rewinds.append(event)
+            self.began = time
         self.ledger.note(event, time, sequence)

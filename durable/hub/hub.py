@@ -26,6 +26,7 @@ from durable.hub.messages import LIMIT
 from durable.hub.projection import Projection
 from durable.hub.timers import TimerIndex
 from durable.ports import Delete, Insert, Row, Storage, Value, Where
+from durable.telemetry import NO_TELEMETRY, Telemetry
 
 _META = "hub"
 _DEAD = "dead"
@@ -55,9 +56,12 @@ class Hub:
         *,
         control_queues: int = 1,
         new_id: Callable[[int], str] = secrets.token_hex,
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
-        """`new_id(n)` gives a random hex text of n bytes; all randomness comes from there."""
+        """`new_id(n)` gives a random hex text of n bytes; all randomness comes from there.
+        `telemetry` is told what is done."""
         self.storage = storage
+        self.telemetry = telemetry
         self.new_id = new_id
         self.names = HubNames(name, control_queues)
         self.instances = Instances(storage, self.names)

@@ -14,6 +14,8 @@ from durable.hub.payloads import Spill
 from durable.hub.rows import Head
 from durable.hub.timers import START
 from durable.hub.together import together
+from durable.hub.tracing import ERROR
+from durable.telemetry import Counter
 
 SOON = timedelta(seconds=3)
 
@@ -149,13 +151,21 @@ async def start_later(
     return created
 
 
+def count_retry(hub: Hub, error: StorageError) -> None:
+    """A storage call is about to be made again."""
+    if hub.telemetry.measures:
+        about = {ERROR: type(error).__name__}
+        hub.telemetry.count(Counter.STORAGE_RETRIES, about)
+
+
 async def repeat(hub: Hub, call: Callable[[], Awaitable[T]], *, attempts: int = 6) -> T:
     """Repeat a call that is safe to repeat, while its answer is ambiguous or the service busy."""
     for attempt in range(1, attempts + 1):
         try:
             return await call()
-        except (AmbiguousAnswer, Throttled):
+        except (AmbiguousAnswer, Throttled) as error:
             if attempt == attempts:
                 raise
+            count_retry(hub, error)
             await hub.storage.clock.sleep(min(0.1 * 2**attempt, 3.0))
     raise AssertionError("unreachable")

@@ -14,6 +14,7 @@ from durable.errors import InvalidRequestError, PayloadError
 from durable.model.events import TaskCompleted, TaskFailed
 from durable.model.failure import FailureDetails
 from durable.model.functions import ActivityDefinition
+from durable.telemetry import OpenSpan
 
 logger = logging.getLogger("durable.activities")
 
@@ -24,7 +25,8 @@ class ActivityContext:
 
     `idempotency_key` is the same whenever this logical call runs again: after a crash, a lost
     answer, or a retry of its policy. `attempt` counts the policy's attempts from 1.
-    `traceparent` and `tracestate` are those of the request that started the instance.
+    `traceparent` and `tracestate` are those of this call's span, or where none is made those of
+    the request that started the instance.
     """
 
     instance_id: str
@@ -38,6 +40,11 @@ class ActivityContext:
 
 
 _current: ContextVar[ActivityContext] = ContextVar("durable_activity")
+
+
+def current_activity() -> ActivityContext | None:
+    """The running activity's context; None outside of an activity."""
+    return _current.get(None)
 
 
 def activity_context() -> ActivityContext:
@@ -55,12 +62,16 @@ async def run_activity(
     *,
     executor: Executor,
     max_payload: int,
+    span: OpenSpan | None = None,
 ) -> TaskCompleted | TaskFailed:
     """Run it once and answer what history records. Whatever it raises becomes a TaskFailed,
-    so does an input that does not fit its annotation and a result that cannot be stored."""
+    so does an input that does not fit its annotation and a result that cannot be stored. `span` is
+    the function's current one."""
     function, input_name = definition.function, definition.input_name
     scope = contextvars.copy_context()
     scope.run(_current.set, context)
+    if span is not None:
+        scope.run(span.enter)
     try:
         arguments = (
             definition.face(context, text)
@@ -94,6 +105,11 @@ async def run_activity(
             context.attempt,
             type(error).__name__,
             error,
+            extra={
+                "instance_id": context.instance_id,
+                "function_name": definition.name,
+                "attempt": context.attempt,
+            },
         )
         failure = FailureDetails.from_exception(
             error, skip_frames=_own_frames(error), provider=definition.exceptions

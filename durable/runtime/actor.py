@@ -26,6 +26,7 @@ from durable.hub.keys import listing_key
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.projection import is_settled
 from durable.hub.purge import finish_purge
+from durable.hub.ringing import count_retry
 from durable.hub.rows import PURGING, Head, Holding, has_id
 from durable.model.entities import is_entity
 from durable.model.events import (
@@ -39,6 +40,7 @@ from durable.model.events import (
 from durable.runtime.entities import EntityTurns
 from durable.runtime.guards import Guard
 from durable.runtime.hold import GuardLost, Hold, TaskKey
+from durable.runtime.logs import of_activity
 from durable.runtime.orchestrations import OrchestrationTurns
 from durable.runtime.taking import lacking_activity
 from durable.runtime.turns import Live, Turns
@@ -189,10 +191,12 @@ class Actor:
                         # what it waits for may have to be done by a run that waits for this one
                         raise
                     self._hold.forget()
+                    count_retry(self._runtime.hub, error)
                     await self._clock.sleep(error.retry_after)
                 except AmbiguousAnswer as error:
                     logger.debug("instance %s: %s; again", self.instance_id, error)
                     self._hold.forget()
+                    count_retry(self._runtime.hub, error)
                     await self._clock.sleep(0.2)
                 except (RowChanged, RowExists, RowMissing):
                     self._hold.forget()
@@ -358,7 +362,13 @@ class Actor:
         except UnknownFormat as error:
             self._unreadable = error
         except StorageError as error:
-            logger.warning("activity %s of %s: %s", item.activity, item.instance_id, error)
+            logger.warning(
+                "activity %s of %s: %s",
+                item.activity,
+                item.instance_id,
+                error,
+                extra=of_activity(item),
+            )
         finally:
             self._running.pop(key, None)
             self._wake.set()

@@ -12,6 +12,7 @@ from durable.hub.keys import listing_key
 from durable.hub.payloads import Spill
 from durable.hub.rewind import rewind
 from durable.hub.rows import PURGING, Head
+from durable.hub.tracing import inherited
 from durable.model.commit import OutboxItem
 from durable.model.events import (
     Arrival,
@@ -142,7 +143,7 @@ class Children:
             version=self._version(event),
             input=spill.payload(text),
             tags=dict(event.tags),
-            trace=head.trace,
+            trace=inherited(self._hub.telemetry, head),
         )
         return child, spill
 

@@ -25,6 +25,7 @@ from durable.model.failure import FailureDetails
 from durable.model.functions import EntityDefinition
 from durable.runtime.hold import TaskKey
 from durable.runtime.taking import Lacking
+from durable.runtime.telling import tell_of_turn
 from durable.runtime.turns import Status, Turns, logger
 
 BATCH_SECONDS = 1.0
@@ -88,6 +89,8 @@ class EntityTurns(Turns[EntityExecution]):
             await self._runtime.dispatcher.doorbell(Doorbell(head.instance_id))
             self.is_over, self._inbox = True, None
             return None
+        is_cold = self.execution is None and head.sequence > head.base
+        self._telling = tell_of_turn(self._hub, head, replayed=is_cold)
         execution, self.execution = self.execution or await self._load(head), None
         # no operation is earlier than what was read
         now = self._clock.now()

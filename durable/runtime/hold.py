@@ -23,6 +23,7 @@ from durable.model.events import TaskScheduled, Turn
 from durable.model.failure import PROCESS_DIED, FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.runtime.guards import Guard
+from durable.runtime.logs import of_instance
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
@@ -158,7 +159,8 @@ class Hold:
                 continue
             self.guard.has_fenced = True
             if dying:
-                logger.error("instance %s is Stuck: %s", self.instance_id, head.failure)
+                text, extra = "instance %s is Stuck: %s", of_instance(head)
+                logger.error(text, self.instance_id, head.failure, extra=extra)
                 raise Stuck
             return
 

@@ -32,8 +32,10 @@ from durable.model.events import (
 )
 from durable.model.failure import FailureDetails
 from durable.runtime.hold import Stuck, TaskKey
+from durable.runtime.logs import of_instance
 from durable.runtime.loopless import without_event_loop
 from durable.runtime.slots import first
+from durable.runtime.telling import place_of, tell_of_turn
 from durable.runtime.turns import INBOX_ROWS, Status, Turns, logger
 
 LATE_START = timedelta(seconds=30)
@@ -70,15 +72,18 @@ class OrchestrationTurns(Turns[Execution]):
             rows = (await self._look(head)).rows[:INBOX_ROWS]
             await self._end_unbegun(head, now, rows, _ABANDONED)
             return []
+        self._telling = telling = tell_of_turn(self._hub, head, replayed=self._is_cold(head))
         # taken out until its commit has won: it is ahead of storage from here on
         execution, self.execution = self.execution or await self._replay(head), None
+        if telling is not None:
+            telling.expects(execution)
         if execution.has_failed:
             rows = self._inbox.rows if self._inbox else []
             rows = [row for row in rows if isinstance(row.arrival.event, ExecutionRewound)][:1]
             execution, offers = await self._rewound(head, execution, rows, now), {}
         else:
             arrivals = await self._resolved(head, rows)
-            with without_event_loop():
+            with without_event_loop(), place_of(self._hub, head):
                 execution.take(
                     [*arrivals, *offers.values(), *execution.due(now)],
                     now=now,
@@ -129,11 +134,14 @@ class OrchestrationTurns(Turns[Execution]):
             done = [t for t in begun if begun[t].done()]
             events = [self.ahead.pop((execution.execution_id, t)).result() for t in done]
             now = clock.now()
-            with without_event_loop():
+            with without_event_loop(), place_of(self._hub, head):
                 arrivals = [Arrival(e, execution.execution_id) for e in events if e is not None]
                 execution.take(arrivals, now=now)
             if len(done) < len(calls):
                 return
+
+    def _is_cold(self, head: Head) -> bool:
+        return self.execution is None and head.sequence > head.base
 
     def _runs_here(self, name: str) -> bool:
         definition = self._runtime.registry.activities.get(name)
@@ -229,13 +237,15 @@ class OrchestrationTurns(Turns[Execution]):
         finally:
             ended.close()
         undone = len(execution.outstanding)
-        logger.info("rewound %s %s: %d tasks to do", head.name, head.instance_id, undone)
+        text, extra = "rewound %s %s: %d tasks to do", of_instance(head)
+        logger.info(text, head.name, head.instance_id, undone, extra=extra)
         return execution
 
     async def _show_stuck(self, head: Head, failure: FailureDetails) -> None:
         failure = replace(failure, stack_trace=None)
         if head.status != Status.STUCK or head.failure != failure:
-            logger.error("instance %s is Stuck: %s", head.instance_id, failure.message)
+            text, extra = "instance %s is Stuck: %s", of_instance(head)
+            logger.error(text, head.instance_id, failure.message, extra=extra)
             stuck = await self._hold.store(replace(head, status=Status.STUCK, failure=failure))
             await self._runtime.project(stuck)
 
@@ -288,6 +298,7 @@ class OrchestrationTurns(Turns[Execution]):
         why = next((event for event in events if isinstance(event, ExecutionTerminated)), None)
         if why is None:
             raise RowChanged("the inbox was read in between")
+        self._telling = tell_of_turn(self._hub, head, replayed=False)
         turn = Turn(0, now, head.execution_id, tuple(events), nonce=self._hub.new_id(16))
         output = encode(why.reason)
         commit = Commit(

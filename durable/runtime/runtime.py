@@ -42,6 +42,7 @@ from durable.runtime.dispatch import Dispatcher
 from durable.runtime.guards import Guard, Keeping, Key, Shared, predecessors
 from durable.runtime.hold import Stuck
 from durable.runtime.local_ringer import LocalRinger
+from durable.runtime.logs import of_instance
 from durable.runtime.messages import Messages
 from durable.runtime.metering import spawn_as_work
 from durable.runtime.passing import Passing
@@ -290,15 +291,20 @@ class Runtime:
             self.on_turn(before, commit)
         began = any(isinstance(event, ExecutionStarted) for event in commit.turn.events)
         if before.sequence == 0 and began:
-            logger.info("started %s %s", before.name, before.instance_id)
+            self._log(logging.INFO, before, "started %s %s")
         if commit.status.is_terminal:
             if commit.status is OrchestrationRuntimeStatus.COMPLETED:
-                logger.info("completed %s %s", before.name, before.instance_id)
+                self._log(logging.INFO, before, "completed %s %s")
             else:
                 status = str(commit.status).lower()
                 reason = f": {commit.failure}" if commit.failure else ""
-                logger.warning("%s %s %s%s", status, before.name, before.instance_id, reason)
+                self._log(logging.WARNING, before, f"{status} %s %s%s", reason)
             self.ringer.ended(before.instance_id, after)
+
+    def _log(self, level: int, head: Head, text: str, *more: str) -> None:
+        if logger.isEnabledFor(level):
+            extra = of_instance(head)
+            logger.log(level, text, head.name, head.instance_id, *more, extra=extra)
 
     # ---- runs ----
 

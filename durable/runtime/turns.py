@@ -14,8 +14,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from durable.engine.execution import Execution
 from durable.engine.ledger import Outstanding
-from durable.errors import AmbiguousAnswer, RowChanged, RowExists, RowMissing, Throttled
+from durable.errors import (
+    AmbiguousAnswer,
+    RowChanged,
+    RowExists,
+    RowMissing,
+    StorageError,
+    Throttled,
+)
 from durable.hub.instances import Inbox
 from durable.hub.payloads import Spill
 from durable.hub.rows import Head, Holding, StoredTurn, encode_ids
@@ -25,6 +33,7 @@ from durable.model.events import Arrival, ExecutionResumed, PayloadRef, TaskSche
 from durable.model.failure import PROCESS_DIED
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.runtime.hold import Hold, TaskKey
+from durable.runtime.telling import TurnTelling
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
@@ -87,6 +96,7 @@ class Turns(ABC, Generic[X]):
         self._deadline = deadline
         self._incarnation = incarnation
         self._inbox: Inbox | None = None
+        self._telling: TurnTelling | None = None
         self.execution = execution
         self.known = known
         self.rung = rung
@@ -207,7 +217,7 @@ class Turns(ABC, Generic[X]):
         spill = Spill(head.incarnation, turn.nonce, self.known)
         after = self._after(head, execution, commit, run, ended, spill)
         stored = StoredTurn(spill.turn(turn), commit.outbox)
-        won, stored_head = False, None
+        won, stored_head, lost = False, None, None
         try:
             self._hold.check()
             stored_head = await self._instances.commit(
@@ -222,7 +232,8 @@ class Turns(ABC, Generic[X]):
             if spill.sizes:
                 stored = replace(stored, spilled=tuple(spill.sizes))
             self._hold.committed(stored_head, stored)
-        except _LOST:
+        except _LOST as error:
+            lost = error
             self._hold.forget()
             self.look_again()
             won = await self._was_mine(head, turn, spill)
@@ -235,6 +246,7 @@ class Turns(ABC, Generic[X]):
                 self.abandon()
                 for _ in places:
                     self._runtime.activities.give()
+        self._tell(commit, execution, consumed, None if won else lost)
         if won:
             self.has_committed = True
             self._consumed(consumed)
@@ -308,6 +320,23 @@ class Turns(ABC, Generic[X]):
             except (AmbiguousAnswer, Throttled):
                 self._hold.check()
                 await self._clock.sleep(0.2)
+
+    def _tell(
+        self,
+        commit: Commit,
+        execution: X | None,
+        consumed: Sequence[str],
+        lost: StorageError | None,
+    ) -> None:
+        telling, self._telling = self._telling, None
+        if telling is None:
+            return
+        if lost is not None:
+            telling.lost(lost)
+            return
+        taken, rows = set(consumed), self._inbox.rows if self._inbox else []
+        arrived = [row.order[0] for row in rows if row.key in taken]
+        telling.stored(commit, execution if isinstance(execution, Execution) else None, arrived)
 
     def _consumed(self, keys: Sequence[str]) -> None:
         if self._inbox is not None:

@@ -21,8 +21,10 @@ from durable.model.instance import OrchestrationRuntimeStatus
 from durable.runtime.activities import ActivityContext, run_activity
 from durable.runtime.actor import Offered, Result
 from durable.runtime.guards import Guard, Key
+from durable.runtime.logs import of_activity
 from durable.runtime.orchestrations import LATE_START
 from durable.runtime.passing import backoff
+from durable.runtime.telling import tell_of_activity
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
@@ -246,7 +248,7 @@ class Work:
             f"activity {item.activity!r} was begun {item.begun - 1} times and never ended: "
             "it seems to end its process"
         )
-        logger.error("instance %s is Stuck: %s", item.instance_id, reason)
+        logger.error("instance %s is Stuck: %s", item.instance_id, reason, extra=of_activity(item))
         body = replace(item, begun=0).encode()
         await repeat(self._hub, lambda: self._hub.bury(queue, body, reason))
         await self._let_go(item, guard, follows)
@@ -273,7 +275,8 @@ class Work:
     async def _later(self, queue: str, item: WorkItem, why: str) -> None:
         """Leave the item to a worker that can run it."""
         delay = backoff(item.lack)
-        logger.warning("activity %s: %s; again in %.1f s", item.activity, why, delay)
+        extra = of_activity(item)
+        logger.warning("activity %s: %s; again in %.1f s", item.activity, why, delay, extra=extra)
         body = replace(item, lack=item.lack + 1, begun=item.begun - 1).encode()
         await repeat(self._hub, lambda: self._hub.storage.queues.send(queue, body, delay=delay))
 
@@ -293,6 +296,8 @@ class Work:
             text = await repeat(self._hub, lambda: self._input(item))
         except PayloadGone:
             return None
+        telling = tell_of_activity(self._hub, item, text)
+        span = None if telling is None else telling.span
         context = ActivityContext(
             item.instance_id,
             item.execution_id,
@@ -300,20 +305,25 @@ class Work:
             item.activity,
             item.attempt,
             item.idempotency_key,
-            *item.trace,
+            *(item.trace if span is None else span.header),
         )
         late = self._hub.storage.clock.now() - item.scheduled > LATE_START
         running = self._runtime.claims.begin(item, covered=covered, at_once=late)
+        event = None
         try:
-            return await run_activity(
+            event = await run_activity(
                 definition,
                 context,
                 text,
                 executor=self.executor,
                 max_payload=self._runtime.options.max_payload,
+                span=span,
             )
         finally:
             self._runtime.claims.end(running)
+            if telling is not None:
+                telling.ended(event)
+        return event
 
     async def perform_here(self, item: WorkItem) -> Result | None:
         """As `perform`, beside the run of its instance, in a place that is given back."""

@@ -1,7 +1,13 @@
 """What host.json, local.settings.json and the environment say."""
 
 from durable.settings.load import ONLY, load_settings
-from durable.settings.model import HttpSettings, PollingSettings, QueueSettings, Settings
+from durable.settings.model import (
+    HttpSettings,
+    PollingSettings,
+    QueueSettings,
+    Settings,
+    TracingSettings,
+)
 from durable.settings.taking import KINDS, VersioningSettings
 
 __all__ = [
@@ -11,6 +17,7 @@ __all__ = [
     "PollingSettings",
     "QueueSettings",
     "Settings",
+    "TracingSettings",
     "VersioningSettings",
     "load_settings",
 ]

@@ -19,6 +19,7 @@ from durable.settings.model import (
     QueueSettings,
     Settings,
     StorageClient,
+    TracingSettings,
 )
 from durable.settings.reader import Entry, HostFile
 from durable.settings.retention import read_retention
@@ -93,6 +94,10 @@ def load_settings(
         function_timeout=_function_timeout(host),
         queues=_queues(host, development=local or _is_development(values)),
         http=read_http(host, allowed_targets, max_payload),
+        tracing=TracingSettings(
+            _boolean(host.entry(f"{_DURABLE}.tracing.distributedTracingEnabled"), default=True),
+            _boolean(host.entry(f"{_DURABLE}.tracing.traceInputsAndOutputs")),
+        ),
         retention=read_retention(host),
         route_prefix=_route_prefix(host),
         base_url=_base_url(_setting(values, "DURABLE_BASE_URL")),

@@ -50,6 +50,16 @@ class PollingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TracingSettings:
+    """`extensions.durableTask.tracing` of host.json, where an OpenTelemetry SDK is configured."""
+
+    enabled: bool = True
+    """distributedTracingEnabled: spans are made; true by default."""
+    payloads: bool = False
+    """traceInputsAndOutputs: spans have inputs and outputs; false by default."""
+
+
+@dataclass(frozen=True, slots=True)
 class HttpSettings:
     """`extensions.durableTask.http` of host.json, for durable HTTP."""
 
@@ -122,6 +132,7 @@ class Settings:
     """functionTimeout of host.json; 30 minutes by default, None for "-1" (no limit)."""
     queues: QueueSettings
     http: HttpSettings
+    tracing: TracingSettings
     retention: Retention
     """durableTask.retention: when instances that have ended are purged; never by default."""
     route_prefix: str

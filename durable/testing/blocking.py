@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from durable.compat.client import DurableFunctionsClient
 from durable.compat.v1.status import DurableOrchestrationStatus
 from durable.model.events import Event
+from durable.telemetry import NO_TELEMETRY, Telemetry
 from durable.testing.activities import ActivityCall
 from durable.testing.apps import TestedApp
 from durable.testing.hub import PATIENCE, START, Orchestrator, TestHub
@@ -36,6 +37,7 @@ class SyncTestHub:
         start_time: datetime = START,
         replay_every_turn: bool = False,
         patience: float = PATIENCE,
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
         """As `TestHub`."""
         self._hub = TestHub(
@@ -44,6 +46,7 @@ class SyncTestHub:
             start_time=start_time,
             replay_every_turn=replay_every_turn,
             patience=patience,
+            telemetry=telemetry,
         )
         self._runner = asyncio.Runner()
 

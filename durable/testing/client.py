@@ -27,7 +27,7 @@ class HubClient(DurableOrchestrationClient):
     def __init__(
         self, world: SkippingWorld, registry: Registry, default_version: str | None
     ) -> None:
-        hub = Hub(world.outside, HUB)
+        hub = Hub(world.outside, HUB, telemetry=world.telemetry)
         super().__init__(
             hub,
             registry=registry,

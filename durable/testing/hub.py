@@ -21,6 +21,7 @@ from durable.model.versioning import VersioningOptions
 from durable.outbound import with_durable_http
 from durable.purging import with_purge_jobs
 from durable.runtime.runtime import RuntimeOptions
+from durable.telemetry import NO_TELEMETRY, Telemetry
 from durable.testing.activities import Activities, ActivityCall
 from durable.testing.apps import TestedApp, durable_of
 from durable.testing.client import HubClient
@@ -53,10 +54,12 @@ class TestHub:
         start_time: datetime = START,
         replay_every_turn: bool = False,
         patience: float = PATIENCE,
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
         """`activities` are replaced, see `replace`. With `replay_every_turn` no orchestrator's
         code is kept in memory, so that code which is not deterministic shows at once. `patience`
-        is how many real seconds one wait may take.
+        is how many real seconds one wait may take. `telemetry`, from `open_telemetry`, is told what
+        is done, on the hub's clock; nobody else is.
 
         Raises ConfigurationError for what is no app, UnknownFunctionError for activities that
         the app does not have.
@@ -65,7 +68,9 @@ class TestHub:
         versioning = durable.versioning or VersioningOptions()
         options = RuntimeOptions(versioning=versioning, replay_every_turn=replay_every_turn)
         start = start_time if start_time.tzinfo else start_time.replace(tzinfo=UTC)
-        self._world = world = SkippingWorld(options, start=start, patience=patience)
+        self._world = world = SkippingWorld(
+            options, start=start, patience=patience, telemetry=telemetry
+        )
         self._registry = registry = world.registry
         own = durable.registry
         if durable.exceptions is not None:

@@ -14,6 +14,7 @@ from durable.model.functions import Registry
 from durable.ports import Storage
 from durable.runtime.runtime import Runtime, RuntimeOptions
 from durable.storage.memory import ManualClock, memory_storage
+from durable.telemetry import Telemetry
 from durable.testing.errors import StalledError
 from durable.testing.underway import InTurn, Underway, working
 from durable.testing.world import World
@@ -77,8 +78,10 @@ class SkippingWorld(World):
     """A world with one process, which lets time pass for who waits. `patience` is how many real
     seconds a wait may take."""
 
-    def __init__(self, options: RuntimeOptions, *, start: datetime, patience: float) -> None:
-        super().__init__(options, storage=memory_storage(ManualClock(start)))
+    def __init__(
+        self, options: RuntimeOptions, *, start: datetime, patience: float, telemetry: Telemetry
+    ) -> None:
+        super().__init__(options, storage=memory_storage(ManualClock(start)), telemetry=telemetry)
         self.patience = patience
         self.underway = Underway()
         self.outside = Storage(

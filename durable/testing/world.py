@@ -20,6 +20,7 @@ from durable.ports import Clock, Storage, Where
 from durable.runtime.guards import Keeper
 from durable.runtime.runtime import Runtime, RuntimeOptions
 from durable.storage.memory import memory_storage
+from durable.telemetry import NO_TELEMETRY, Telemetry
 from durable.testing.processes import Mortal, Process
 
 HUB = "Test"
@@ -35,7 +36,11 @@ class World:
     """See the module. `registry` has the app's functions; `storage` is on a `ManualClock`."""
 
     def __init__(
-        self, options: RuntimeOptions | None = None, *, storage: Storage | None = None
+        self,
+        options: RuntimeOptions | None = None,
+        *,
+        storage: Storage | None = None,
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
         self.storage = storage or memory_storage()
         self.clock: Any = self.storage.clock
@@ -43,6 +48,7 @@ class World:
         self.tables: Any = self.storage.tables
         self.registry = Registry()
         self.options = options or RuntimeOptions()
+        self.telemetry = telemetry
         self.runtimes: list[Runtime] = []
         self.processes: dict[Runtime, Process] = {}
         self.use(self.storage)
@@ -51,7 +57,7 @@ class World:
         """Let everything but who holds the world go through `storage`; before anything begins."""
         self.storage = storage
         self.new_id = new_id
-        self.hub = Hub(storage, HUB, new_id=new_id)
+        self.hub = Hub(storage, HUB, new_id=new_id, telemetry=self.telemetry)
 
     # ---- processes ----
 
@@ -68,7 +74,7 @@ class World:
         keeper = Keeper(storage, asyncio.ensure_future)
         await keeper.start()
         runtime = Runtime(
-            Hub(storage, HUB, new_id=self.new_id),
+            Hub(storage, HUB, new_id=self.new_id, telemetry=self.telemetry),
             registry or self.registry,
             keeper,
             options or self.options,

@@ -14,6 +14,7 @@ import azure.functions as func
 from aiohttp import web
 from multidict import CIMultiDict
 
+from durable.telemetry import NO_TELEMETRY, Telemetry, Trace
 from durable.worker.access import Access
 from durable.worker.cors import Cors
 from durable.worker.inventory import HttpFunction
@@ -98,11 +99,13 @@ class HttpServer:
         greeting: str,
         drain_seconds: float,
         max_body: int = MAX_BODY_BYTES,
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
         self._router = Router(routes)
         self._access = access
         self._cors = cors
         self._greeting = greeting
+        self._telemetry = telemetry
         application = web.Application(client_max_size=max_body)
         # every path, line breaks included
         application.router.add_route("*", r"/{path:[\s\S]*}", self._answer)
@@ -176,17 +179,19 @@ class HttpServer:
             return web.Response(status=401)
         body = await request.read()
         target = f"{request.scheme}://{headers.get('host', '')}{request.raw_path}"
-        return await _call(
-            endpoint,
-            func.HttpRequest(
-                request.method,
-                target,
-                headers=headers,
-                params=params,
-                route_params=values,
-                body=body,
-            ),
+        given = func.HttpRequest(
+            request.method,
+            target,
+            headers=headers,
+            params=params,
+            route_params=values,
+            body=body,
         )
+        caller = Trace.parse((headers.get("traceparent", ""), headers.get("tracestate", "")))
+        if caller is None or not self._telemetry.traces:
+            return await _call(endpoint, given)
+        with self._telemetry.within(caller, by_default=True):
+            return await _call(endpoint, given)
 
 
 async def _call(endpoint: Endpoint, request: func.HttpRequest) -> web.Response:

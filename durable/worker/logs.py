@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TextIO
 
+from durable.runtime.logs import ActivityLogFilter
+
 LEVELS = ("debug", "info", "warning", "error")
 _COLOURS = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m", logging.CRITICAL: "\x1b[31m"}
 _DIM, _RESET = "\x1b[2m", "\x1b[0m"
@@ -41,6 +43,8 @@ def set_up_logging(level: str, stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(stream)
     coloured = stream.isatty() and not os.environ.get("NO_COLOR")
     handler.setFormatter(LineFormatter(coloured=coloured))
+    # also for handlers of the app, which come after this one
+    handler.addFilter(ActivityLogFilter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

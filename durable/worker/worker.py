@@ -116,6 +116,7 @@ class Worker:
             cors=Cors(settings.cors),
             greeting=f"A durable worker of the app {settings.app_name}, hub {settings.hub}.\n",
             drain_seconds=self._drain_seconds,
+            telemetry=host.hub.telemetry,
         )
         storage_of = await self._storages(host.storage, stack)
         queues = [

@@ -78,7 +78,8 @@ class Caller:
                 raise Died
 
         self.process.before, self.process.after = before, maybe_dies
-        return DurableOrchestrationClient(Hub(storage, "Test", new_id=site.new_id))
+        hub = Hub(storage, "Test", new_id=site.new_id, telemetry=site.telemetry)
+        return DurableOrchestrationClient(hub)
 
     async def sleep(self, most: float) -> None:
         await self.world.site.clock.sleep(self.random.random() * most)

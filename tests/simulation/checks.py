@@ -44,6 +44,8 @@ async def check(world: World) -> None:
     await check_litter(world, heads)
     await check_replay(world)
     check_purged(world)
+    if world.site.told is not None:
+        world.site.told.check()
     for runtime in world.site.runtimes:
         used = runtime.activities.used, runtime.turns.used, runtime.entities.used
         assert used == (0, 0, 0), f"slots of activities, turns, entities still in use: {used}"

@@ -373,6 +373,24 @@ MUTANTS = (
         "a batch deleted before its results are stored",
         (("runtime/batches.py", "            await running.ended()\n", ""),),
     ),
+    Mutant(
+        "a turn that was lost is told of",
+        (
+            (
+                "runtime/turns.py",
+                "            telling.lost(lost)\n            return\n",
+                "            telling.lost(lost)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "what a rewind leads to is told under the ids of what failed",
+        (("engine/folding.py", "            self.rewinds.append(event)\n", ""),),
+    ),
+    Mutant(
+        "a child begins a trace of its own",
+        (("runtime/children.py", "trace=inherited(self._hub.telemetry, head)", 'trace=("", "")'),),
+    ),
 )
 
 

@@ -21,10 +21,12 @@ from durable.ports import Clock, Message, Storage
 from durable.runtime.runtime import Runtime, RuntimeOptions
 from durable.storage.azure.clock import ServiceClock
 from durable.storage.memory import ManualClock
+from durable.telemetry import NO_TELEMETRY
 from durable.testing.processes import Process
 from tests.attack.scanning import text_of
 from tests.memory_hub import MemoryHub
 from tests.simulation.storage import Faults, Unreliable, brief
+from tests.simulation.telling import Told
 from tests.simulation.watch import Watch, WatchedQueues, WatchedTables
 
 SKEW = 600.0
@@ -54,8 +56,11 @@ class WorkerClock(ServiceClock):
 class Site(MemoryHub):
     """See the module."""
 
-    def __init__(self, rnd: random.Random, faults_of: Any, options: RuntimeOptions) -> None:
-        """`faults_of(clock)` makes the faults on the hub's clock."""
+    def __init__(
+        self, rnd: random.Random, faults_of: Any, options: RuntimeOptions, *, told: bool = False
+    ) -> None:
+        """`faults_of(clock)` makes the faults on the hub's clock. With `told` somebody listens to
+        what processes tell of themselves."""
         clock = ManualClock()
         self.random = rnd
         self.watch = Watch(clock)
@@ -74,6 +79,8 @@ class Site(MemoryHub):
             queues=Unreliable(queues, self.faults),
             clock=clock,
         )
+        self.told = Told(self.watch) if told else None
+        self.telemetry = self.told or NO_TELEMETRY
         self.use(unreliable, lambda size: rnd.randbytes(size).hex())
         self.max_dequeue = 1000
         """Deliveries by a queue trigger before a message is poison. Only the audit finds what such

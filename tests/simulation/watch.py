@@ -73,6 +73,8 @@ class Watch:
         """How long after its end each instance was removed."""
         self.known: set[Task] = set()
         """Every task that a commit asked for, by execution and number."""
+        self.turns: set[Task] = set()
+        """Every turn that was stored, by the execution that decided and number."""
         self.ahead = False
         """Whether activities may run before they are stored: grouped checkpoints."""
         self.began_ahead = self.batches = 0
@@ -210,6 +212,7 @@ class Watch:
         self.require(ordered, f"time goes back: {turn}")
         self._latest[life] = turn.time
         execution = turn.execution_id
+        self.turns.add((execution, turn.sequence))
         for event in turn.closing:
             self._event(event, execution, row.partition)
         for event in turn.events:

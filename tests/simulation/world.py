@@ -27,7 +27,16 @@ LIMIT = timedelta(seconds=1800)
 AFTERWARDS = timedelta(seconds=60)
 OPERATOR = 20.0
 OUTCOMES = frozenset(
-    {"completed", "terminated", "stuck", "dead letter", "repeated", "sent together", "ran ahead"}
+    {
+        "completed",
+        "terminated",
+        "stuck",
+        "dead letter",
+        "repeated",
+        "sent together",
+        "ran ahead",
+        "told",
+    }
 )
 
 
@@ -46,7 +55,7 @@ class World:
         self.expires = retention.failed is not None
         """Whether what has failed is removed in time."""
         options = _without_some_paths(replace(_options(rnd), retention=retention), seed)
-        self.site = Site(rnd, self._faults, options)
+        self.site = Site(rnd, self._faults, options, told=seed % 4 == 1)
         self.site.sweeping = self.sweeping
         if self.sweeping:
             # what a trigger drops comes back by the audit alone
@@ -58,7 +67,8 @@ class World:
         """What users were acknowledged."""
         register(self.site, rnd, self.effects, self.site.watch.began)
         plain = Storage(tables=self.site.tables, queues=self.site.queues, clock=self.site.clock)
-        self.plain = Hub(plain, "Test", new_id=self.site.new_id)
+        telemetry = self.site.telemetry
+        self.plain = Hub(plain, "Test", new_id=self.site.new_id, telemetry=telemetry)
         """The hub without faults, to look with."""
         self.client = DurableOrchestrationClient(self.plain)
         schedules.register(self.site, self.client)
@@ -104,7 +114,12 @@ class World:
         for each in self.users:
             for life in each.lives.values():
                 self.done += kinds_of(life.steps)
-        ways = {"sent together": site.watch.batches, "ran ahead": site.watch.began_ahead}
+        told = 0 if site.told is None else site.told.turns
+        ways = {
+            "sent together": site.watch.batches,
+            "ran ahead": site.watch.began_ahead,
+            "told": told,
+        }
         return self.done + self.faults.counts + Counter(ways)
 
     async def _step(self, users: list[asyncio.Task[None]]) -> None:
