@@ -34,6 +34,7 @@ from durable.model.events import (
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
+    OrchestratorStarted,
     Payload,
     PayloadRef,
     SubOrchestrationInstanceCompleted,
@@ -87,6 +88,8 @@ class _History:
             case ExecutionStarted():
                 version = {"Version": encode(event.version)} if event.version else {}
                 return {"FunctionName": encode(event.name), **version, **self._input(event.input)}
+            case OrchestratorStarted():
+                return {"StartedTime": micros_of(event.time)}
             case TaskScheduled():
                 return {"Name": encode(event.name), **self._input(event.input)}
             case SubOrchestrationInstanceCreated() | EventSent():
