@@ -7,8 +7,8 @@ from datetime import datetime
 
 from durable.client.access import utc
 from durable.client.filters import instance_filter
-from durable.client.purging import Purging
 from durable.client.forking import Forking
+from durable.client.purging import Purging
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.model.purge import PURGE, PurgeJob, PurgeRequest
 

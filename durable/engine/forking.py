@@ -69,7 +69,7 @@ def prefix_of(execution_id: str, history: Iterable[Turn], step: int) -> Prefix:
     past = False
     for event, time in _seen(_placed(history)):
         if isinstance(event, ExecutionStarted):
-            origins = tuple(origin for origin in event.origins if origin[0] < step)
+            origins = event.origins
             recorded.append(Recorded(event, time))
         elif isinstance(event, ExecutionRewound | OrchestratorStarted):
             if event.next_id:
@@ -90,8 +90,17 @@ def prefix_of(execution_id: str, history: Iterable[Turn], step: int) -> Prefix:
         step,
         tuple(recorded),
         {i: event for i, event in asked.items() if i in answered or is_sent(event)},
-        (*origins, (step, execution_id)),
+        _origins(origins, execution_id, step),
     )
+
+
+def _origins(
+    origins: tuple[tuple[int, str], ...], execution_id: str, step: int
+) -> tuple[tuple[int, str], ...]:
+    """The source's up to the step, of which the last may be itself."""
+    earlier = tuple(origin for origin in origins if origin[0] < step)
+    last = next((of for until, of in origins if until >= step), execution_id)
+    return (*earlier, (step, last))
 
 
 def check_step(instance_id: str, history: Sequence[Turn], step: object) -> int:

@@ -21,7 +21,8 @@ async def prefix_for(instances: Instances, fork: ForkedFrom) -> Prefix:
     try:
         head = await _source(instances, fork)
         turns = [
-            await _resolved(instances, head, stored.turn) for stored in await instances.history(head)
+            await _resolved(instances, head, stored.turn)
+            for stored in await instances.history(head)
         ]
     except PayloadGone:
         await _source(instances, fork)
