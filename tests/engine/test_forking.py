@@ -116,9 +116,9 @@ def test_a_failed_order_is_forked_at_its_step_with_another_input() -> None:
     assert results == ["reserved", "charged", "shipped"]
     # what was taken over happened then, and under the source's uuids
     assert datetime.fromisoformat(began) == source.history[0].time
-    inputs = [decode(e.input) for e in source.events if isinstance(e, TaskScheduled)]
+    inputs = [decode(str(e.input)) for e in source.events if isinstance(e, TaskScheduled)]
     assert reservation == inputs[0][1]
-    anew = [decode(e.input) for e in fork.events if isinstance(e, TaskScheduled)]
+    anew = [decode(str(e.input)) for e in fork.events if isinstance(e, TaskScheduled)]
     assert anew[0] == [{"to": "Paris"}, reservation]
     assert anew[1] == inputs[1]
     # and step 2 is another one
@@ -191,7 +191,7 @@ def test_a_step_inside_a_fan_out() -> None:
     fork = Forked(source, 2)
     assert sent(fork.last) == [(Send.ACTIVITY, 2), (Send.ACTIVITY, 3)]
     old, new = (
-        [decode(e.input)[1] for e in each.events if isinstance(e, TaskScheduled)]
+        [decode(str(e.input))[1] for e in each.events if isinstance(e, TaskScheduled)]
         for each in (source, fork)
     )
     assert new[:2] == old[:2]
