@@ -10,12 +10,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from durable.hub.keys import turn_key
 from durable.hub.rows import PURGING, Head
-from durable.model.events import EventSent, Scheduling, Turn
+from durable.model.events import EventSent, ExecutionStarted, Scheduling, Turn
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from tests.simulation.callers import Caller
 from tests.simulation.programs import Step, expected, kinds_of, marks_of, matches
+from tests.simulation.site import HUB
 from tests.simulation.users import Life, User
+from tests.simulation.watch import read_turn
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -114,6 +117,7 @@ class Forker(Caller):
                 output = json.loads(str(head.output))
                 known = isinstance(head.output, str) and fork.life is not None
                 assert not known or matches(output, expected(fork.steps)), (output, fork)
+                assert self._took_over(head) or not fork.step, f"it began at its beginning: {head}"
                 self.world.done["forked"] += fork.step > 0
             elif head.status == Status.TERMINATED:
                 assert fork.given_up, head
@@ -122,6 +126,14 @@ class Forker(Caller):
                 assert head.failure is not None
                 assert _GONE.search(head.failure.message), head.failure
                 self.world.done["fork of nothing"] += 1
+
+    def _took_over(self, head: Head) -> bool:
+        """Whether its first turn says so, where that is still there."""
+        rows = self.world.site.tables.rows(HUB.history, head.instance_id)
+        row = rows.get(turn_key(head.incarnation, 0))
+        events = () if row is None else read_turn(row, rows).events
+        starts = [event for event in events if isinstance(event, ExecutionStarted)]
+        return head.base > 0 or any(event.origins for event in starts)
 
     def repeated(self) -> Counter[str]:
         """How often forks may have an entity marked again, by the mark."""
