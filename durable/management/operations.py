@@ -105,7 +105,7 @@ async def status(call: Call) -> func.HttpResponse:
     if flags["showHistory"]:
         output = flags["showHistoryOutput"]
         events = await call.client.get_history(instance_id, payloads=output)
-        history = history_json(events, show_input=show_input, show_output=output)
+        history = history_json(events, show_input=show_input, show_output=output, show_steps=True)
     body = status_json(found, show_input=show_input, history=history)
     if not found.runtime_status.is_terminal:
         asked = {name: flag for name, flag in flags.items() if flag != _FLAGS[name]}

@@ -85,14 +85,16 @@ async def test_what_was_taken_over_is_done_once_through_a_kill(
         assert ended["forkedFrom"] == {"instanceId": "s", "step": 2}
         assert (await left.send("DELETE", "instances/s"))[0] == 200
         await left.quiet(PATIENCE)
-    ran = [each.rsplit(" ", 1)[0] for each in done.read_text().splitlines()]
+    ran = [line.rsplit(" ", 1)[0] for line in _lines(done)]
     assert ran == ["s reserve", "s charge", "s ship", "f ship", "f ship"]
 
 
 async def _worker_of(done: Path, step: str) -> int:
     """The process that has begun a step."""
-    while True:
-        begun = [line for line in done.read_text().splitlines() if line.startswith(step)]
-        if begun:
-            return int(begun[0].split()[-1])
+    while not (begun := [line for line in _lines(done) if line.startswith(step)]):  # noqa: ASYNC110
         await asyncio.sleep(0.05)
+    return int(begun[0].split()[-1])
+
+
+def _lines(done: Path) -> list[str]:
+    return done.read_text().splitlines()
