@@ -424,7 +424,7 @@ def test_the_new_events_are_stored_as_plain_json() -> None:
     assert event_to_dict(plain) == {"type": "ExecutionStarted", "name": "f", "execution_id": "e"}
 
 
-def test_an_instance_that_waits_is_ended_while_it_takes_over() -> None:
+def test_results_of_its_sources_tasks_do_not_reach_a_fork() -> None:
     fork = Forked(failed_order(), 2)
     arrivals = [Arrival(TimerFired(0), "execution-0"), Arrival(done(2), "execution-0")]
     # results of the source's tasks are not the fork's
