@@ -6,13 +6,13 @@ import azure.functions as func
 
 import durable as df
 import starters
-from activities import fulfilment, notices, payments, probes, stock, texts
-from orchestrators import approval, batch, hello, monitor, order
+from activities import fulfilment, invoices, notices, payments, probes, stock, texts
+from orchestrators import approval, batch, hello, invoice, monitor, order
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-for module in (hello, order, batch, approval, monitor):
+for module in (hello, order, batch, approval, monitor, invoice):
     app.register_blueprint(module.bp)
-for module in (payments, stock, fulfilment, notices, texts, probes):
+for module in (payments, stock, fulfilment, notices, texts, probes, invoices):
     app.register_blueprint(module.bp)
 app.register_blueprint(starters.bp)

@@ -11,7 +11,8 @@ import azure.functions as func
 import durable as df
 from activities import ledger
 from durable.codec import decode, encode
-from orchestrators.models import ApprovalRequest, Batch, Decision, Order, Watch
+from orchestrators.invoice import DELIVERY
+from orchestrators.models import ApprovalRequest, Batch, Decision, Invoice, Order, Watch
 
 bp = df.Blueprint()
 
@@ -112,6 +113,31 @@ async def start_monitor(
 ) -> func.HttpResponse:
     """Body: a Watch."""
     return await _answer(lambda: _start(req, client, "watch_endpoint", Watch))
+
+
+@bp.route(route="invoices", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+async def start_invoice(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """Body: an Invoice."""
+    return await _answer(lambda: _start(req, client, "send_invoice", Invoice))
+
+
+@bp.route(route="invoices/{invoice_id}/correct", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+async def correct_invoice(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """Body: the Invoice as it should have been. It goes out under the number that it has."""
+
+    async def correct() -> func.HttpResponse:
+        invoice, invoice_id = _body(req, Invoice), req.route_params["invoice_id"]
+        await _status(client, invoice_id, "send_invoice")
+        corrected = await client.fork(invoice_id, DELIVERY, input_=invoice)
+        return client.create_check_status_response(req, corrected)
+
+    return await _answer(correct)
 
 
 ORCHESTRATORS = {"order": "process_order", "approval": "request_approval"}

@@ -23,6 +23,7 @@ DurableError
 ├── HttpResponseRefusedError    durable HTTP cannot take that response
 ├── NotDurableError             an orchestrator awaited something that replay cannot repeat
 ├── NonDeterminismError         replay took another path than history
+├── ForkError                   a fork cannot take over what it was to begin with
 └── StorageError
     ├── RowExists, RowMissing, RowChanged
     ├── MessageGone
@@ -169,6 +170,11 @@ class NonDeterminismError(DurableError):
         self.actual = actual
         self.place = place
         self.turn: int | None = None
+
+
+class ForkError(DurableError):
+    """What a fork was to take over is gone, or does not fit what its code asks for. It is the
+    failure of that fork."""
 
 
 class StorageError(DurableError):

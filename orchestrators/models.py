@@ -228,6 +228,47 @@ class WatchResult:
     polls: int
 
 
+# ---- invoice ----
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """What a customer owes, and where the invoice goes."""
+
+    customer: str
+    email: str
+    cents: int
+
+    def __post_init__(self) -> None:
+        _check(bool(self.customer.strip()), "customer must not be empty")
+        _check(bool(self.email.strip()), "email must not be empty")
+        _check(0 < self.cents <= 10**9, f"cents is 1 to 1000000000, not {self.cents}")
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What is owed for an invoice."""
+
+    number: str
+    cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Which invoice goes where."""
+
+    number: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceSent:
+    """An invoice that has reached its customer."""
+
+    number: str
+    email: str
+
+
 def _check(fine: bool, otherwise: str) -> None:
     if not fine:
         raise ValueError(otherwise)

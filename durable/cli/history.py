@@ -54,7 +54,7 @@ async def _document(session: Session, options: argparse.Namespace) -> int:
     if found is None:
         raise InstanceNotFoundError(f"there is no instance {options.id!r}")
     events = await client.get_history(options.id, payloads=show_input or show_output)
-    history = history_json(events, show_input=show_input, show_output=show_output)
+    history = history_json(events, show_input=show_input, show_output=show_output, show_steps=True)
     if not show_output:
         found = replace(found, output=None)
     session.out.line(status_json(found, show_input=show_input, history=history))

@@ -77,6 +77,8 @@ def _print(out: Output, found: InstanceStatus, options: argparse.Namespace, now:
         out.row("version", printable(found.version))
     if found.parent_instance_id is not None:
         out.row("parent", printable(found.parent_instance_id))
+    if (fork := found.forked_from) is not None:
+        out.row("forked", f"from step {fork.step} of {printable(fork.instance_id)}")
     for name, value in sorted(found.tags.items()):
         out.row("tag", printable(f"{name}={value}"))
     if found.failure is not None:

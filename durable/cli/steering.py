@@ -1,4 +1,4 @@
-"""start-new, raise-event, terminate, suspend, resume, rewind and restart."""
+"""start-new, raise-event, terminate, suspend, resume, rewind, restart and fork."""
 
 from __future__ import annotations
 
@@ -61,6 +61,20 @@ async def restart(session: Session, options: argparse.Namespace) -> int:
     """Start again with the same function and input."""
     instance_id = await session.client.restart(options.id, not options.same_id)
     return _said(session, instance_id, f"Restarted {printable(options.id)} as")
+
+
+async def fork(session: Session, options: argparse.Namespace) -> int:
+    """Start a new instance from a step of another."""
+    instance_id = await session.client.fork(
+        options.id,
+        options.step,
+        input_=options.input,
+        new_instance_id=options.new_id,
+        version=options.version,
+        tags=dict(options.tag) if options.tag is not None else None,
+    )
+    text = f"Forked {printable(options.id)} from step {options.step} as"
+    return _said(session, instance_id, text)
 
 
 def _said(session: Session, instance_id: str, text: str) -> int:

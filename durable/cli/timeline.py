@@ -1,7 +1,7 @@
 """A history as a timeline: a line for each event, in columns that a terminal shows whole.
 
-Time of the turn (UTC) and since the first event, the event, how long its task took, what it is
-about, and its payload, failure or reason, cut to what is left of the line.
+Time of the turn (UTC) and since the first event, the event, how long its task took, the task's
+number and what it is about, and its payload, failure or reason, cut to what is left of the line.
 """
 
 from __future__ import annotations
@@ -81,7 +81,10 @@ class Timeline:
         fields: Any = event
         task_id: int | None = getattr(fields, "task_id", None)
         begun = self._tasks.get(task_id) if task_id is not None else None
-        about = _about(fields) or (begun.about if begun else "")
+        about = _about(fields)
+        if task_id is not None and not hasattr(fields, "caller"):
+            # by it a fork is told where to begin
+            about = begun.about if begun and not about else f"#{task_id} {about}".rstrip()
         if task_id is not None and begun is None:
             self._tasks[task_id] = _Begun(time, about)
         for undone in self._tasks.keys() & getattr(fields, "undone", ()):

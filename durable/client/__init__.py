@@ -3,12 +3,14 @@
 from durable.client.client import DurableOrchestrationClient, Links
 from durable.client.entities import CleanedEntities, EntityState
 from durable.client.filters import Filters
+from durable.client.forking import UNCHANGED, Unchanged
 from durable.client.purging import PurgeHistoryResult
 from durable.client.reusing import IdReusePolicy, IfExists
 from durable.client.stats import HubStats
 from durable.hub.hub import DeadLetter
 
 __all__ = [
+    "UNCHANGED",
     "CleanedEntities",
     "DeadLetter",
     "DurableOrchestrationClient",
@@ -19,4 +21,5 @@ __all__ = [
     "IfExists",
     "Links",
     "PurgeHistoryResult",
+    "Unchanged",
 ]

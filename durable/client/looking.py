@@ -69,6 +69,7 @@ class Looking(Access):
             tags=head.tags,
             scheduled_start_time=head.start_at,
             waiting=head.waits_for or None,
+            forked_from=head.fork,
         )
 
     async def get_history(

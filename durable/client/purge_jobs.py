@@ -7,13 +7,13 @@ from datetime import datetime
 
 from durable.client.access import utc
 from durable.client.filters import instance_filter
+from durable.client.forking import Forking
 from durable.client.purging import Purging
-from durable.client.steering import Steering
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.model.purge import PURGE, PurgeJob, PurgeRequest
 
 
-class PurgeJobs(Steering, Purging):
+class PurgeJobs(Forking, Purging):
     """See the module."""
 
     async def start_purge(

@@ -18,7 +18,7 @@ from durable.hub.rows import PURGING, Head
 from durable.hub.timers import START
 from durable.hub.tracing import COUNT, INSTANCE
 from durable.model.events import Arrival, ExecutionTerminated
-from durable.model.instance import OrchestrationRuntimeStatus
+from durable.model.instance import ForkedFrom, OrchestrationRuntimeStatus
 
 _PATIENCE = 50
 _TERMINATING = 30.0
@@ -39,6 +39,7 @@ class StartRequest:
     """Whether the id is the caller's, so that there may well be such an instance."""
     trace: tuple[str, str] = ("", "")
     start_at: datetime | None = None
+    fork: ForkedFrom | None = None
 
 
 async def start(hub: Hub, ringer: Ringer, request: StartRequest) -> str:
@@ -154,6 +155,7 @@ def _first(hub: Hub, request: StartRequest, incarnation: str) -> tuple[Head, Spi
         trace=request.trace,
         start_at=request.start_at,
         next_timer=request.start_at if later else None,
+        fork=request.fork,
     )
     return head, spill
 

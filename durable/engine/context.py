@@ -105,9 +105,7 @@ class DurableOrchestrationContext(SeveralTasks, EntityCalls, ActivityCalls):
 
     def new_guid(self) -> UUID:
         """As `new_uuid`, as a UUID object."""
-        decider = self._decider
-        decider.uuids += 1
-        return uuid5(NAMESPACE_OID, f"{decider.execution_id}/{decider.uuids}")
+        return uuid5(NAMESPACE_OID, self._decider.uuid_name())
 
     def create_replay_safe_logger(self, logger: logging.Logger) -> logging.LoggerAdapter[Any]:
         """The logger, silent while history is replayed; records carry `instance_id` and

@@ -37,6 +37,7 @@ from durable.model.events import (
     ExecutionSuspended,
     ExecutionTerminated,
     Incoming,
+    OrchestratorStarted,
     Payload,
     Signal,
     SubOrchestrationInstanceCompleted,
@@ -94,6 +95,7 @@ class Decider:
         self.continuing: ContinueAsNew | None = None
         self.next_id = 0
         self.uuids = 0
+        self.origins: tuple[tuple[int, str], ...] = ()
         self._open: dict[int, tuple[str, DurableTask[Any]]] = {}
         self._waiters: dict[str, deque[DurableTask[Any]]] = {}
         self._buffer: dict[str, deque[EventRaised]] = {}
@@ -126,6 +128,12 @@ class Decider:
         """The next task id; the only allocator there is."""
         self.next_id += 1
         return self.next_id - 1
+
+    def uuid_name(self) -> str:
+        """What the next uuid is made of. What a fork took over was done under its source's."""
+        self.uuids += 1
+        before = (origin for step, origin in self.origins if self.next_id < step)
+        return f"{next(before, self.execution_id)}/{self.uuids}"
 
     def track(self, task_id: int, name: str, task: DurableTask[Any]) -> None:
         """Expect a completion; `name` is for error messages."""
@@ -187,7 +195,9 @@ class Decider:
             self._apply(event)
             return
         self.time, self.replaying = time, replaying
-        if isinstance(event, ExecutionTerminated):
+        if isinstance(event, OrchestratorStarted):
+            self.next_id = max(self.next_id, event.next_id)
+        elif isinstance(event, ExecutionTerminated):
             self.ending = event
             self.decisions.clear()
             self.close()
@@ -268,6 +278,7 @@ class Decider:
 
     def _start(self, event: ExecutionStarted) -> None:
         self.execution_id, self.version = event.execution_id, event.version
+        self.origins = event.origins
         self.input = event.input if isinstance(event.input, str) else None
         try:
             face = self.definition.face

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from durable.codec import encode
-from durable.engine.folding import Folded
+from durable.engine.following import Following
+from durable.engine.forking import Prefix
 from durable.engine.ledger import REMEMBER
 from durable.engine.rewinding import nothing_undone, plan
 from durable.model.commit import Commit, OutboxItem, Send
@@ -44,7 +45,7 @@ from durable.model.instance import OrchestrationRuntimeStatus
 Status = OrchestrationRuntimeStatus
 
 
-class Execution(Folded):
+class Execution(Following):
     """The live state of one execution; single-threaded."""
 
     def rewound(self, request: ExecutionRewound, now: datetime) -> Execution:
@@ -72,6 +73,13 @@ class Execution(Folded):
         turn = Turn(self.sequence, time, self.execution_id, (rewind,), open=True)
         history = [*self._history, turn]
         return Execution.replay(self.definition, self.instance_id, self.start, self.parent, history)
+
+    def take_over(self, prefix: Prefix, now: datetime) -> None:
+        """Begin the first turn, which is a fork's, with what it takes over; none of that is sent
+        again. Raises ForkError where the code does not fit it."""
+        decisions = self._followed(prefix, now)
+        assert self._turn_time is not None
+        self._sending += self._outbox(decisions, self._turn_time)
 
     # ---- the next turn ----
 

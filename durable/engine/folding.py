@@ -23,6 +23,7 @@ from durable.model.events import (
     ExecutionCompleted,
     ExecutionRewound,
     ExecutionStarted,
+    OrchestratorStarted,
     Scheduling,
     Turn,
 )
@@ -191,12 +192,13 @@ class Folded:
         return turn.closing if ends else turn.events
 
     def _replay_turn(self, turn: Turn) -> None:
-        decider, last = self._decider, None
+        decider, last, time = self._decider, None, turn.time
         for event in self._counted(turn):
             last = event
             if isinstance(event, INCOMING):
                 self._note(event, turn.time, turn.sequence)
-                decider.feed(event, turn.time, replaying=True)
+                time = event.time if isinstance(event, OrchestratorStarted) else time
+                decider.feed(event, time, replaying=True)
             elif isinstance(event, Scheduling) and event.task_id in self.outstanding:
                 # a rewind had it sent again; the code decided it long before
                 self._note(event, turn.time, turn.sequence)

@@ -20,6 +20,7 @@ from durable.model.events import (
     Event,
     ExecutionCompleted,
     ExecutionRewound,
+    OrchestratorStarted,
     Scheduling,
     SubOrchestrationInstanceFailed,
     TaskFailed,
@@ -104,11 +105,13 @@ def _cut(failed: Execution, history: Sequence[Turn], rewind: ExecutionRewound) -
     skipped: int | None = None
     try:
         for turn, events in _counting(history, _rewinds(history)):
+            time = turn.time
             for place, event in events.kept:
+                time = event.time if isinstance(event, OrchestratorStarted) else time
                 if isinstance(event, _FAILURES) and event.task_id in rewind.undone:
                     skipped = place if skipped is None else skipped
                 elif isinstance(event, INCOMING):
-                    probe.feed(event, turn.time, replaying=True)
+                    probe.feed(event, time, replaying=True)
                 elif isinstance(event, ExecutionCompleted) or (
                     isinstance(event, Scheduling) and event.task_id in scheduled
                 ):

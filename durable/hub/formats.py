@@ -12,7 +12,10 @@ from durable.ports import Row
 FORMAT = 2
 """What is written. 2: entities remember messages by digests."""
 
-READABLE = frozenset({1, FORMAT})
+FORK = 3
+"""What the head of a fork is written with: older versions would begin it at its first step."""
+
+READABLE = frozenset({1, FORMAT, FORK})
 
 
 def is_known(row: Row) -> bool:
@@ -25,5 +28,5 @@ def check_format(row: Row) -> None:
     if not is_known(row):
         raise UnknownFormat(
             f"row {row.key!r} of {row.partition!r} has format {row.values.get('v')!r}, and this "
-            f"version of durable reads up to {FORMAT}: it is left to a newer one"
+            f"version of durable reads up to {max(READABLE)}: it is left to a newer one"
         )

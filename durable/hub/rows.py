@@ -15,13 +15,13 @@ from typing import Any
 
 from durable.engine.ledger import NEAR
 from durable.hub.columns import payload_columns, payload_from_columns
-from durable.hub.formats import FORMAT, check_format
+from durable.hub.formats import FORK, FORMAT, check_format
 from durable.model.commit import OutboxItem
 from durable.model.entities import Lock
 from durable.model.event_json import event_from_dict, event_to_dict
 from durable.model.events import Arrival, Payload, Turn
 from durable.model.failure import FailureDetails
-from durable.model.instance import OrchestrationRuntimeStatus, Parent
+from durable.model.instance import ForkedFrom, OrchestrationRuntimeStatus, Parent
 from durable.ports import Row, Value
 
 PURGING = "Purging"
@@ -83,7 +83,8 @@ class Head:
     `counted_by` which message the one held that counted the last of them.
     `trace` is the traceparent and tracestate of who started it. `start_at` is when it was to
     begin, where that was asked for; until then `next_timer` is that too. `waits_for` is what no
-    worker that looked at it had, "" where nothing is missing.
+    worker that looked at it had, "" where nothing is missing. `fork` says of whom its first turn
+    takes over what.
 
     `etag`, `gate`, `row` and `stored` are not stored: the versions of the head itself, of the gate
     when all that had been accepted was taken in, and of the row in the projection, as far as this
@@ -130,6 +131,7 @@ class Head:
     lock: Lock | None = None
     start_at: datetime | None = None
     waits_for: str = ""
+    fork: ForkedFrom | None = None
 
     @property
     def losses(self) -> int:
@@ -152,6 +154,11 @@ class Head:
         return self.start_at if far else None
 
     @property
+    def takes_over(self) -> ForkedFrom | None:
+        """What the first turn begins with, unless it begins like any other."""
+        return self.fork if self.fork is not None and self.fork.step else None
+
+    @property
     def is_terminal(self) -> bool:
         """Ended; nothing is accepted any more."""
         return self.status == PURGING or self.runtime_status.is_terminal
@@ -166,7 +173,7 @@ class Head:
     def to_values(self) -> dict[str, Value]:
         """All columns, for an insert or replace."""
         values: dict[str, Value] = {
-            "v": FORMAT,
+            "v": FORK if self.takes_over else FORMAT,
             "instance": self.instance_id,
             "name": self.name,
             "inc": self.incarnation,
@@ -178,6 +185,7 @@ class Head:
             "trace": _json(self.trace) if any(self.trace) else "",
             **({"born": self.born} if self.born else {}),
             **({"start_at": self.start_at} if self.start_at else {}),
+            **({"fork": _json(self.fork.to_dict())} if self.fork else {}),
             **payload_columns("input", self.input),
             **payload_columns("output", self.output),
             **payload_columns("custom", self.custom_status),
@@ -253,6 +261,7 @@ class Head:
             lock=Lock.from_dict(json.loads(values["lock"])) if values.get("lock") else None,
             stale=tuple((incarnation, row) for incarnation, row in json.loads(values["stale"])),
             waits_for=values.get("needs", ""),
+            fork=ForkedFrom.from_dict(json.loads(values["fork"])) if "fork" in values else None,
         )
 
     def changed(self, values: Mapping[str, Value]) -> dict[str, Value]:

@@ -34,6 +34,7 @@ from durable.model.events import (
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
+    OrchestratorStarted,
     Payload,
     PayloadRef,
     SubOrchestrationInstanceCompleted,
@@ -53,17 +54,24 @@ Scheduled = TaskScheduled | SubOrchestrationInstanceCreated | EntityOperationCal
 
 
 def history_json(
-    events: Sequence[tuple[datetime, Event]], *, show_input: bool = True, show_output: bool = False
+    events: Sequence[tuple[datetime, Event]],
+    *,
+    show_input: bool = True,
+    show_output: bool = False,
+    show_steps: bool = False,
 ) -> str:
     """The events with the times of their turns, oldest first, as a JSON array's text.
 
     A payload that is given by reference is replaced by its size: `InputBytes`, `ResultBytes`.
+    With `show_steps` each event of a task has its number as `TaskId`, which Durable Functions'
+    do not.
     """
-    return array_of(_History(show_input, show_output).render(events))
+    return array_of(_History(show_input, show_output, show_steps).render(events))
 
 
 class _History:
-    def __init__(self, show_input: bool, show_output: bool) -> None:
+    def __init__(self, show_input: bool, show_output: bool, show_steps: bool) -> None:
+        self._show_steps = show_steps
         self._show_input = show_input
         self._show_output = show_output
         self._shown: dict[int, str] = {}
@@ -77,6 +85,7 @@ class _History:
             members = {
                 "EventType": encode(type(event).__name__),
                 **self._members(event),
+                **(_step(event) if self._show_steps else {}),
                 "Timestamp": micros_of(time),
             }
             self._shown[index] = object_of(members)
@@ -87,6 +96,8 @@ class _History:
             case ExecutionStarted():
                 version = {"Version": encode(event.version)} if event.version else {}
                 return {"FunctionName": encode(event.name), **version, **self._input(event.input)}
+            case OrchestratorStarted():
+                return {"StartedTime": micros_of(event.time)}
             case TaskScheduled():
                 return {"Name": encode(event.name), **self._input(event.input)}
             case SubOrchestrationInstanceCreated() | EventSent():
@@ -154,6 +165,11 @@ class _History:
 
     def _result(self, payload: Payload) -> Members:
         return _payload("Result", payload) if self._show_output else {}
+
+
+def _step(event: Event) -> Members:
+    task_id: int | None = getattr(event, "task_id", None)
+    return {"TaskId": str(task_id)} if task_id is not None else {}
 
 
 def _entity(entity_id: str) -> Members:

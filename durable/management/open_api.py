@@ -74,10 +74,9 @@ def _operation(route: Route, routes: Sequence[Route]) -> dict[str, Any]:
         },
     }
     if route.body:
-        anything: dict[str, Any] = {"schema": {}}
         operation["requestBody"] = {
             "description": route.body,
-            "content": {"application/json": anything},
+            "content": {"application/json": {"schema": dict(route.schema)}},
         }
     return operation
 

@@ -8,6 +8,7 @@ from durable.client import Filters
 from durable.codec import encode
 from durable.errors import InstanceNotFoundError, InvalidInstanceIdError, InvalidRequestError
 from durable.management.answers import answer, refusal
+from durable.management.fork_body import fork_body
 from durable.management.history import history_json
 from durable.management.json_text import array_of
 from durable.management.parameters import (
@@ -104,7 +105,7 @@ async def status(call: Call) -> func.HttpResponse:
     if flags["showHistory"]:
         output = flags["showHistoryOutput"]
         events = await call.client.get_history(instance_id, payloads=output)
-        history = history_json(events, show_input=show_input, show_output=output)
+        history = history_json(events, show_input=show_input, show_output=output, show_steps=True)
     body = status_json(found, show_input=show_input, history=history)
     if not found.runtime_status.is_terminal:
         asked = {name: flag for name, flag in flags.items() if flag != _FLAGS[name]}
@@ -220,6 +221,22 @@ async def restart(call: Call) -> func.HttpResponse:
         return refusal(400, "InstanceNotFound", str(error))
     if call.token is not None:
         return answer(202, encode({"id": instance_id}))
+    return _started(call, instance_id)
+
+
+async def fork(call: Call) -> func.HttpResponse:
+    """Start a new instance from a step of another, as the body says."""
+    check_instance_id(call.values["id"])
+    wanted = fork_body(json_body(call.request, call.client.max_payload))
+    instance_id = await call.client.fork(
+        call.values["id"],
+        wanted.step,
+        input_=wanted.input_,
+        new_instance_id=wanted.new_instance_id,
+        version=wanted.version,
+        tags=wanted.tags,
+        trace=trace_of(call.request),
+    )
     return _started(call, instance_id)
 
 

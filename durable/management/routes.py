@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote, urlencode
 
 import azure.functions as func
@@ -54,6 +54,7 @@ class Route:
 
     `operation` is what a link can be scoped to. `answers` documents what each status code means,
     and `instance_at` where the id of an instance stands in such an answer, as a JSON pointer.
+    `schema` is the body's, where it is not any JSON.
     """
 
     method: str
@@ -64,6 +65,7 @@ class Route:
     answers: Mapping[int, str]
     query: Sequence[Parameter] = ()
     body: str = ""
+    schema: Mapping[str, Any] = field(default_factory=dict)
     instance_at: Mapping[int, str] = field(default_factory=dict)
 
     def match(self, segments: Sequence[str]) -> dict[str, str] | None:

@@ -3,7 +3,8 @@
 Beyond its fields there is `failure` with `type` and `message` where an instance has failed or
 is Stuck; its stack and causes are added when the history is asked for. `tags` and
 `scheduledStartTime` are there where the start had them. `waiting` says what an
-instance cannot go on without, where something is missing.
+instance cannot go on without, where something is missing, and `forkedFrom` from which
+`instanceId` and `step` it was forked, where it was.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def status_json(
         members["scheduledStartTime"] = seconds_of(status.scheduled_start_time)
     if status.waiting is not None:
         members["waiting"] = encode(status.waiting)
+    if (fork := status.forked_from) is not None:
+        members["forkedFrom"] = encode({"instanceId": fork.instance_id, "step": fork.step})
     if status.failure is not None:
         details = status.failure.to_dict()
         if history is None:

@@ -12,6 +12,7 @@ import azure.functions as func
 from durable.codec import encode
 from durable.management import entities, operations
 from durable.management.answers import answer
+from durable.management.fork_body import SCHEMA
 from durable.management.open_api import open_api
 from durable.management.routes import Call, Parameter, Route
 
@@ -252,6 +253,23 @@ ROUTES: tuple[Route, ...] = (
         "Let a failed instance go on: what failed runs again.",
         {**_STEERED, 409: "The instance has not ended.", 410: "It has ended, and not failed."},
         query=(_REASON,),
+    ),
+    Route(
+        "POST",
+        "instances/{id}/fork",
+        "fork",
+        operations.fork,
+        "Start a new instance that takes over what this one did before a step.",
+        {
+            202: "Started: links to watch and steer it.",
+            400: "No such step, or inside a critical section; bad id or JSON.",
+            **_UNKNOWN,
+            409: "The new instance's id is in use.",
+            413: "The input is too large.",
+        },
+        body="`step`, and what is not to be as of this instance.",
+        schema=SCHEMA,
+        instance_at={202: "/id"},
     ),
     _ENTITY,
     _SIGNAL,

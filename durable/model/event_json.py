@@ -36,7 +36,7 @@ def event_from_dict(data: Mapping[str, Any]) -> Event:
     if kind is None:
         raise UnknownFormat(f"unknown event type {data.get('type')!r}")
     for name, value in values.items():
-        if name in ("fire_at", "due"):
+        if name in ("fire_at", "due", "time"):
             values[name] = datetime.fromisoformat(value)
         elif name == "failure":
             values[name] = FailureDetails.from_dict(value)
@@ -44,8 +44,8 @@ def event_from_dict(data: Mapping[str, Any]) -> Event:
             values[name] = CallOptions.from_dict(value)
         elif name in ("caller", "owner"):
             values[name] = Parent.from_dict(value)
-        elif name == "tags":
-            values[name] = tuple((tag, text) for tag, text in value)
+        elif name in ("tags", "origins"):
+            values[name] = tuple((first, second) for first, second in value)
         elif isinstance(value, list):
             values[name] = tuple(value)
         elif isinstance(value, dict):

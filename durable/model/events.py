@@ -33,6 +33,8 @@ class ExecutionStarted:
     execution_id: str
     input: Payload = None
     version: str | None = None
+    origins: tuple[tuple[int, str], ...] = ()
+    """Of a fork: the steps before which its uuids are those of another execution, with that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,15 @@ class ExecutionRewound:
     reason: str | None = None
     undone: tuple[int, ...] = ()
     cut: int = 0
+    next_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestratorStarted:
+    """What follows in this turn came in at `time`: a fork has it from its source. New task ids
+    begin at `next_id`, where the source was rewound."""
+
+    time: datetime
     next_id: int = 0
 
 
@@ -261,7 +272,7 @@ Completion = (
     | TimerFired
 )
 Signal = EventRaised | ExecutionSuspended | ExecutionResumed | ExecutionTerminated
-Incoming = ExecutionStarted | Completion | Signal | ExecutionRewound
+Incoming = ExecutionStarted | Completion | Signal | ExecutionRewound | OrchestratorStarted
 Scheduling = (
     TaskScheduled
     | TimerCreated

@@ -80,11 +80,32 @@ class Parent:
 
 
 @dataclass(frozen=True, slots=True)
+class ForkedFrom:
+    """Whose results a fork takes over: those of all tasks before `step`, of this execution of
+    this incarnation of the instance."""
+
+    instance_id: str
+    incarnation: str
+    execution_id: str
+    step: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON, for rows."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ForkedFrom:
+        """The inverse of `to_dict`."""
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceStatus:
     """A snapshot of an instance. `input`, `output` and `custom_status` are JSON texts or None;
     times are the storage service's. `scheduled_start_time` is when it begins, or began, where
     the start asked for a time. `waiting` says what it cannot go on without, such as a worker
-    that takes its orchestrator; None while nothing is missing."""
+    that takes its orchestrator; None while nothing is missing. `forked_from` is what it was
+    forked from, if it was."""
 
     instance_id: str
     name: str
@@ -101,6 +122,7 @@ class InstanceStatus:
     tags: dict[str, str] = field(default_factory=dict)
     scheduled_start_time: datetime | None = None
     waiting: str | None = None
+    forked_from: ForkedFrom | None = None
 
     @overload
     def get_input(self, expected_type: type[T]) -> T | None: ...

@@ -31,6 +31,7 @@ from durable.model.events import (
     Turn,
 )
 from durable.model.failure import FailureDetails
+from durable.runtime.forking import forked, not_taken_over
 from durable.runtime.hold import Stuck, TaskKey
 from durable.runtime.logs import of_instance
 from durable.runtime.loopless import without_event_loop
@@ -83,6 +84,8 @@ class OrchestrationTurns(Turns[Execution]):
             execution, offers = await self._rewound(head, execution, rows, now), {}
         else:
             arrivals = await self._resolved(head, rows)
+            if not any(isinstance(arrival.event, ExecutionTerminated) for arrival in arrivals):
+                execution = await forked(self._instances, head, execution, now)
             with without_event_loop(), place_of(self._hub, head):
                 execution.take(
                     [*arrivals, *offers.values(), *execution.due(now)],
@@ -203,7 +206,7 @@ class OrchestrationTurns(Turns[Execution]):
             history.append(turn)
         given = definition, head.instance_id, start, head.parent, history
         fold = Execution.failed if _has_ended(history) else Execution.replay
-        refusal = taking.refusal(head)
+        refusal = taking.refusal(head) or not_taken_over(head, history)
         try:
             if refusal is not None:
                 execution = Execution.refused(*given, refusal, await self._custom_status(head))

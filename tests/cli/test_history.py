@@ -41,11 +41,11 @@ async def test_a_timeline(memory: MemoryHub, durable: CommandLine) -> None:
         "ExecutionCompleted",
     ]
     assert lines[0].startswith("00:00:00.000    +0.000s  ExecutionStarted ")
-    assert lines[0].endswith('  flaky                {"order": 7}')
+    assert lines[0].endswith('  flaky                   {"order": 7}')
     failed, fired, again = lines[2], lines[4], lines[5]
-    assert "  stutter              OSError: once more" in failed
+    assert "  #0 stutter              OSError: once more" in failed
     assert re.search(r"TimerFired +5\.\d{3}s", fired)
-    assert "  stutter (attempt 2)  " in again
+    assert "  #2 stutter (attempt 2)  " in again
     assert "due 00:00:05.000" in lines[3]
     assert lines[-1] == "a  flaky  Completed"
 

@@ -157,6 +157,23 @@ async def test_restart(memory: MemoryHub, durable: CommandLine) -> None:
     assert "exists" in await durable.refused(1, "restart", "--id", "b", "--same-id")
 
 
+async def test_fork(memory: MemoryHub, durable: CommandLine) -> None:
+    await durable("start-new", "--function-name", "greeting", "--id", "a", "--input", '"you"')
+    await memory.wait("a")
+    fork = ("fork", "--id", "a", "--step")
+    same = (await durable.json(*fork, "0"))["instanceId"]
+    assert (await memory.wait(same)).output == '"hello you"'
+    done = await durable(*fork, "0", "--input", '"them"', "--new-id", "b", "--tag", "x=y")
+    assert done.stdout == "Forked a from step 0 as b\n"
+    status = await memory.wait("b")
+    assert (status.output, status.tags) == ('"hello them"', {"x": "y"})
+    shown = await durable("get-runtime-status", "--id", "b")
+    assert "from step 0 of a" in shown.stdout
+    assert "exists" in await durable.refused(1, *fork, "0", "--new-id", "b")
+    assert "its last step is" in await durable.refused(2, *fork, "9")
+    assert "there is no instance" in await durable.refused(1, "fork", "--id", "c", "--step", "0")
+
+
 async def test_an_instance_that_is_not_there(durable: CommandLine) -> None:
     for command in ("terminate", "suspend", "resume", "rewind", "restart", "get-runtime-status"):
         assert "there is no instance 'gone'" in await durable.refused(1, command, "--id", "gone")

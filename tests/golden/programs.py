@@ -147,6 +147,16 @@ def _chains(app: df.DFApp) -> None:
         return {"id": context.new_uuid(), "version": context.version}
 
     @app.orchestration_trigger(context_name="context")
+    async def settles(context: Context) -> Any:
+        number = await context.call_activity("add_one", context.get_input(int))
+        context.set_custom_status([context.new_uuid(), context.current_utc_datetime.isoformat()])
+        event = await context.wait_for_external_event("text", str)
+        text = await context.call_activity("long_text", 20_000)
+        await context.create_timer(timedelta(seconds=30))
+        await context.call_activity("broken", context.new_uuid())
+        return [number, len(event), len(text), context.get_input(int)]
+
+    @app.orchestration_trigger(context_name="context")
     async def versioned(context: Context) -> Any:
         if context.version is None:
             await context.wait_for_external_event("go")

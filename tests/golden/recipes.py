@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.golden.steps import Step, cut, event, mend, on, purge, run, signal, start, wait
+from tests.golden.steps import Step, cut, event, fork, mend, on, purge, run, signal, start, wait
 
 DAY = 86_400.0
 
@@ -356,5 +356,30 @@ RECIPES = [
             cut("far-timer"),
             wait("two"),
         ],
+    ),
+    Recipe(
+        "forked",
+        "forks of a failed instance: one with another input, one of a fork, one of nothing",
+        [
+            start("settles", "s", 1),
+            event("s", "text", "0123456789"),
+            wait("s"),
+            mend(),
+            run(5),
+            fork("s", 3, "f", input=5),
+            fork("s", 2, "g"),
+            cut("not-begun"),
+            run(5),
+            cut("taken-over"),
+            fork("g", 3, "h"),
+            wait("f"),
+            wait("g"),
+            wait("h"),
+            fork("s", 1, "none"),
+            purge("s"),
+            cut("source-gone"),
+            wait("none"),
+        ],
+        writes=(13, 15, 17),
     ),
 ]

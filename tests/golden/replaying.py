@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from durable.client import DurableOrchestrationClient
 from durable.engine.execution import Execution
+from durable.engine.forking import prefix_of
 from durable.hub.rows import Head, encode_ids
 from durable.model.event_json import event_to_dict
 from durable.model.events import (
@@ -22,6 +23,7 @@ from durable.model.events import (
 )
 from durable.model.functions import OrchestratorDefinition
 from durable.replaying import StoredHistory, read_histories
+from durable.runtime.forking import not_taken_over
 from tests.golden.steps import shortened
 from tests.memory_hub import MemoryHub
 
@@ -55,6 +57,15 @@ class History:
         """The events of a turn as the engine makes them today, of what came in then."""
         turn = self.turns[number]
         execution = self.replayed(self.turns[:number])
+        if number == 0 and (fork := self.head.takes_over) is not None:
+            failure = not_taken_over(self.head, [turn])
+            if failure is None:
+                # what it took over stands in it as it stood in its source
+                execution.take_over(prefix_of(fork.execution_id, [turn], fork.step), turn.time)
+            else:
+                given = self.definition, self.head.instance_id, execution.start, None, ()
+                execution = Execution.refused(*given, failure)
+            turn = replace(turn, events=())
         rewound = next((e for e in turn.events if isinstance(e, ExecutionRewound)), None)
         if rewound is not None:
             request = ExecutionRewound(rewound.message_id, rewound.reason)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from durable.client import DurableOrchestrationClient
+from durable.client import UNCHANGED, DurableOrchestrationClient
 from durable.model.entities import EntityId
 from tests.golden.world import World
 from tests.memory_hub import MemoryHub
@@ -36,6 +36,11 @@ def wait(instance: str) -> Step:
 def on(instance: str, do: str, **more: Any) -> Step:
     """Suspend, resume, rewind or terminate."""
     return {"do": do, "instance": instance, **more}
+
+
+def fork(instance: str, step: int, new: str, **more: Any) -> Step:
+    """`input` is another than the instance's."""
+    return {"do": "fork", "instance": instance, "step": step, "new": new, **more}
 
 
 def purge(instance: str) -> Step:
@@ -91,6 +96,13 @@ async def perform(
             await client.rewind(step["instance"], "it is mended")
         case {"do": "terminate"}:
             await client.terminate(step["instance"], "no more", recurse=step["recurse"])
+        case {"do": "fork"}:
+            await client.fork(
+                step["instance"],
+                step["step"],
+                input_=step.get("input", UNCHANGED),
+                new_instance_id=step["new"],
+            )
         case {"do": "purge"}:
             await client.purge_instance_history(step["instance"])
         case {"do": "mend"}:

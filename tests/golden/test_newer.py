@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from durable.hub.formats import FORMAT
+from durable.hub.formats import FORMAT, READABLE
 from durable.ports import Merge
 from tests.golden.manifest import HISTORIES
 from tests.golden.steps import outcome, perform
 from tests.golden.test_histories import hub_of, stored_in
 from tests.memory_hub import MemoryHub
+
+NEWER = max(READABLE) + 1
 
 IN_FLIGHT = (
     "chain.write-04",
@@ -33,7 +35,7 @@ async def test_all_rows_are_left_as_they_are(name: str) -> None:
     stored = stored_in(HISTORIES / f"{name}.json")
     hub, world = await hub_of(stored)
     async with hub:
-        before = await stamp(hub, FORMAT + 1)
+        before = await stamp(hub, NEWER)
         worker = await hub.add_runtime()
         await hub.run(1_000)
         assert await content(hub) == before

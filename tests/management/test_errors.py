@@ -230,7 +230,7 @@ async def test_the_document_describes_the_routes_that_are_served(world: World) -
     start = document["paths"]["/orchestrators/{name}/{id}"]["post"]
     links = start["responses"]["202"]["links"]
     assert links["terminate"]["parameters"] == {"id": "$response.body#/id"}
-    assert {link["operationId"] for link in links.values()} == LINK_OPERATIONS
+    assert {link["operationId"] for link in links.values()} == {*LINK_OPERATIONS, "fork"}
     assert "application/json" in start["requestBody"]["content"]
     assert {"202", "400", "409", "413"} <= set(start["responses"])
 

@@ -95,6 +95,7 @@ async def test_an_unknown_orchestrator_is_refused_by_name(world: World) -> None:
         ("POST", "instances/{}/suspend"),
         ("POST", "instances/{}/resume"),
         ("POST", "instances/{}/restart"),
+        ("POST", "instances/{}/fork"),
     ],
 )
 async def test_bad_ids_are_refused_with_the_rule(

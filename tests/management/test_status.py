@@ -193,6 +193,7 @@ async def test_history_in_the_shape_of_durable_functions(world: World) -> None:
             "Input": "in",
             "Result": "done",
             "ScheduledTime": "2026-01-01T00:00:01.000000Z",
+            "TaskId": 0,
             "Timestamp": "2026-01-01T00:00:02.000000Z",
         },
         {
@@ -233,6 +234,7 @@ async def test_open_tasks_and_timers(world: World) -> None:
     assert shown[-1] == {
         "EventType": "TimerCreated",
         "FireAt": "2026-01-01T01:00:00.000000Z",
+        "TaskId": 0,
         "Timestamp": "2026-01-01T00:00:00.000000Z",
     }
 

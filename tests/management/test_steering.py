@@ -1,15 +1,20 @@
-"""Events, suspend, resume, terminate, restart and rewind."""
+"""Events, suspend, resume, terminate, restart, rewind and fork."""
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+
 import pytest
 
+from durable.management.history import history_json
 from durable.model.events import (
     EventRaised,
     ExecutionResumed,
     ExecutionRewound,
     ExecutionSuspended,
     ExecutionTerminated,
+    OrchestratorStarted,
 )
 
 from .conftest import World, path_of
@@ -157,3 +162,60 @@ async def test_the_management_url_of_a_status_works_by_key(world: World) -> None
     answer = await world.call("GET", "instances/order 1+ä?showHistory=true")
     again = await world.call("GET", path_of(answer.headers["Location"]))
     assert (again.status, again.json) == (answer.status, answer.json)
+
+
+async def test_a_fork_is_a_new_instance_that_says_of_what(world: World) -> None:
+    await world.ended("sleep", "i", 1)
+    body = {"step": 1, "input": None, "newInstanceId": "f", "tags": {"why": "test"}}
+    answer = await world.call("POST", "instances/i/fork", body)
+    assert (answer.status, answer.json["id"]) == (202, "f")
+    assert answer.headers["Location"] == answer.json["statusQueryGetUri"]
+    status = (await world.call("GET", "instances/f")).json
+    assert (status["name"], status["input"]) == ("sleep", None)
+    assert status["forkedFrom"] == {"instanceId": "i", "step": 1}
+    assert status["tags"] == {"why": "test"}
+    other = await world.call("POST", "instances/i/fork", {"step": 0})
+    status = (await world.call("GET", f"instances/{other.json['id']}")).json
+    assert (status["input"], status["forkedFrom"]["step"]) == (1, 0)
+    assert "forkedFrom" not in (await world.call("GET", "instances/i")).json
+
+
+@pytest.mark.parametrize(
+    ("instance", "body", "status", "error"),
+    [
+        ("nobody", {"step": 0}, 404, "InstanceNotFound"),
+        ("@x@y", {"step": 0}, 400, "InvalidInstanceId"),
+        ("i", None, 400, "InvalidRequest"),
+        ("i", [1], 400, "InvalidRequest"),
+        ("i", {"input": 1}, 400, "InvalidRequest"),
+        ("i", {"step": "1"}, 400, "InvalidRequest"),
+        ("i", {"step": True}, 400, "InvalidRequest"),
+        ("i", {"step": -1}, 400, "InvalidRequest"),
+        ("i", {"step": 99}, 400, "InvalidRequest"),
+        ("i", {"step": 0, "Input": 1}, 400, "InvalidRequest"),
+        ("i", {"step": 0, "version": 1}, 400, "InvalidRequest"),
+        ("i", {"step": 0, "version": "x" * 201}, 400, "InvalidRequest"),
+        ("i", {"step": 0, "tags": [["a", "b"]]}, 400, "InvalidRequest"),
+        ("i", {"step": 0, "tags": {"a": 1}}, 400, "InvalidRequest"),
+        ("i", {"step": 0, "newInstanceId": 1}, 400, "InvalidRequest"),
+        ("i", {"step": 0, "newInstanceId": "a/b"}, 400, "InvalidInstanceId"),
+        ("i", {"step": 0, "newInstanceId": "i"}, 409, "InstanceExists"),
+    ],
+)
+async def test_forks_that_cannot_be(
+    world: World, instance: str, body: object, status: int, error: str
+) -> None:
+    await world.ended("echo", "i")
+    answer = await world.call("POST", f"instances/{instance}/fork", body)
+    assert (answer.status, answer.error) == (status, error)
+    assert len((await world.call("GET", "instances")).json) == 1
+
+
+def test_a_history_says_when_what_was_taken_over_had_come() -> None:
+    now, then = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
+    (shown,) = json.loads(history_json([(now, OrchestratorStarted(then))]))
+    assert shown == {
+        "EventType": "OrchestratorStarted",
+        "StartedTime": "2026-03-01T00:00:00.000000Z",
+        "Timestamp": "2026-03-02T00:00:00.000000Z",
+    }

@@ -18,7 +18,7 @@ import pytest
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.engine.entities import EntityContext
 from durable.errors import UnknownFormat
-from durable.hub.formats import FORMAT
+from durable.hub.formats import FORMAT, READABLE
 from durable.hub.hub import Hub
 from durable.hub.messages import PACKED as MESSAGE_FORMAT
 from durable.model.entities import EntityId
@@ -28,6 +28,8 @@ from durable.ports import Insert, Merge, Row
 from durable.runtime.runtime import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import adder, head_of, nothing_left, status_of
+
+NEWER = max(READABLE) + 1
 
 DAY = timedelta(days=1)
 
@@ -82,7 +84,7 @@ async def test_an_instance_with_newer_rows_is_left_alone(
         await hub.run(5)
         await hub.kill(hub.runtimes[0])
         await hub.outside.raise_event("w", "go", 7)
-        newer = await stamp(hub, table, of_kind(kind), FORMAT + 1)
+        newer = await stamp(hub, table, of_kind(kind), NEWER)
         keys = [row.key for row in await rows(hub, table)]
         runtime = await hub.add_runtime()
         with caplog.at_level(logging.INFO):
@@ -91,10 +93,10 @@ async def test_an_instance_with_newer_rows_is_left_alone(
             await hub.run(300)
         assert await rows(hub, table, of_kind(kind)) == newer
         assert [row.key for row in await rows(hub, table)] == keys
-        assert f"row {newer[0].key!r} of 'w' has format {FORMAT + 1}" in caplog.text
+        assert f"row {newer[0].key!r} of 'w' has format {NEWER}" in caplog.text
         assert "left to a newer one" in caplog.text
         if kind == "head":
-            with pytest.raises(UnknownFormat, match=f"has format {FORMAT + 1}, and this version"):
+            with pytest.raises(UnknownFormat, match=f"has format {NEWER}, and this version"):
                 await hub.outside.get_status("w")
         else:
             assert (await status_of(hub, "w")).waiting == "a newer worker"
@@ -115,7 +117,7 @@ async def test_what_is_asked_of_newer_rows_is_refused_and_changes_nothing(kind: 
         await hub.client.terminate("w")
         await hub.wait("w")
         await hub.run(30)
-        newer = await stamp(hub, table, of_kind(kind), FORMAT + 1)
+        newer = await stamp(hub, table, of_kind(kind), NEWER)
         with pytest.raises(UnknownFormat):
             await hub.client.purge_instance_history("w")
         await hub.run(60)
@@ -144,7 +146,7 @@ async def test_a_newer_instance_does_not_keep_the_audit_from_others() -> None:
             await hub.queues.create_queue(queue)
         # the first that each audit comes to
         first, table = lambda row: row.partition == "j0", hub.hub.names.history
-        await stamp(hub, table, first, FORMAT + 1)
+        await stamp(hub, table, first, NEWER)
         await hub.add_runtime()
         assert (await hub.wait("j1", timedelta(seconds=120))).output == "2"
         assert (await hub.wait("j2", timedelta(seconds=120))).output == "3"
@@ -162,7 +164,7 @@ async def test_a_newer_row_of_the_list_is_not_listed_nor_written(
         await hub.client.start_new("waits", "w")
         await hub.client.start_new("waits", "other")
         await hub.run(5)
-        newer = await stamp(hub, table, lambda row: row.values["instance"] == "w", FORMAT + 1)
+        newer = await stamp(hub, table, lambda row: row.values["instance"] == "w", NEWER)
         await hub.client.raise_event("w", "go", 1)
         await hub.wait("w")
         await hub.run(7200)
@@ -188,7 +190,7 @@ async def test_a_list_goes_on_where_a_head_is_newer() -> None:
             hub,
             hub.hub.names.history,
             lambda row: row.partition == "b" and row.key.startswith("!"),
-            FORMAT + 1,
+            NEWER,
         )
         listed = {status.instance_id async for status in hub.outside.list_instances()}
         assert listed == {"a", "c"}
@@ -208,7 +210,7 @@ async def test_a_newer_entity_keeps_what_it_is_sent() -> None:
         await hub.run(5)
         await hub.kill(hub.runtimes[0])
         await hub.add_runtime()
-        newer = await stamp(hub, table, of_kind("head"), FORMAT + 1)
+        newer = await stamp(hub, table, of_kind("head"), NEWER)
         await hub.outside.signal_entity(one, "add", 10)
         await hub.run(600)
         assert await rows(hub, table, of_kind("head")) == newer
@@ -242,7 +244,7 @@ async def test_an_activity_whose_input_is_newer_is_left_to_a_newer_worker() -> N
         await hub.outside.start_new("job", "j")
         await hub.run(1)
         await hub.kill(first)
-        newer = await stamp(hub, table, of_kind("payload"), FORMAT + 1)
+        newer = await stamp(hub, table, of_kind("payload"), NEWER)
         await hub.add_runtime()
         await hub.run(300)
         assert ran == []
@@ -280,7 +282,7 @@ async def test_a_result_for_a_newer_instance_is_kept_in_its_inbox() -> None:
     table, queue = hub.hub.names.history, hub.hub.names.work_queue("add_queued")
     async with abandoned(hub, "add_queued"):
         assert await hub.queues.length(queue) == 1
-        newer = await stamp(hub, table, of_kind("head"), FORMAT + 1)
+        newer = await stamp(hub, table, of_kind("head"), NEWER)
         await hub.add_runtime()
         await hub.run(600)
         assert ran == [1]
@@ -297,7 +299,7 @@ async def test_a_late_work_item_of_a_newer_instance_waits_and_is_no_dead_letter(
     queue = hub.hub.names.work_queue("add_queued")
     async with abandoned(hub, "add_queued"):
         await hub.run(60)
-        await stamp(hub, hub.hub.names.history, of_kind("head"), FORMAT + 1)
+        await stamp(hub, hub.hub.names.history, of_kind("head"), NEWER)
         await hub.add_runtime()
         await hub.run(3600)
         assert ran == []
@@ -317,7 +319,7 @@ async def test_what_a_dead_process_held_of_a_newer_instance_needs_no_audit() -> 
         return value + 1
 
     async with abandoned(hub, "slow"):
-        await stamp(hub, hub.hub.names.history, of_kind("head"), FORMAT + 1)
+        await stamp(hub, hub.hub.names.history, of_kind("head"), NEWER)
         # its guard rings, is passed on, and the ring that replaces it too
         await hub.add_runtime()
         await hub.run(300)
@@ -349,7 +351,7 @@ async def test_a_newer_row_of_the_timer_index_is_left_to_newer_sweepers(
         hub.sweeping = False
         await hub.client.start_new("sleeps", "s")
         await hub.run(5)
-        [row] = await stamp(hub, table, lambda row: True, FORMAT + 1)
+        [row] = await stamp(hub, table, lambda row: True, NEWER)
         await hub.client.terminate("s")
         await hub.wait("s")
         await hub.run(60)
@@ -360,7 +362,7 @@ async def test_a_newer_row_of_the_timer_index_is_left_to_newer_sweepers(
         hub.sweeping = True
         await hub.run(2 * DAY.total_seconds())
         assert await rows(hub, table) == newer
-        assert f"row {row.key!r} of {row.partition!r} has format {FORMAT + 1}" in caplog.text
+        assert f"row {row.key!r} of {row.partition!r} has format {NEWER}" in caplog.text
         await stamp(hub, table, lambda row: True, FORMAT)
         await hub.run(60)
         assert await rows(hub, table) == []
@@ -391,7 +393,7 @@ async def test_a_newer_claim_is_not_taken_over() -> None:
         queue = hub.hub.names.work_queue("slow")
         await hub.queues.delete_queue(queue)
         await hub.queues.create_queue(queue)
-        [row] = await stamp(hub, table, lambda row: row.partition == "claim", FORMAT + 1)
+        [row] = await stamp(hub, table, lambda row: row.partition == "claim", NEWER)
         await hub.tables.transact(table, row.partition, [Merge(row.key, {"covered": False})])
         newer = await rows(hub, table)
         await hub.add_runtime()
@@ -408,10 +410,10 @@ async def test_newer_settings_of_a_hub_and_dead_letters_are_refused_with_their_r
     table = hub.hub.names.hub_table
     async with hub:
         await hub.hub.bury("test-dx-control-00", b"{}", "for the test")
-        newer = await stamp(hub, table, lambda row: True, FORMAT + 1)
-        with pytest.raises(UnknownFormat, match=f"row 'app' of 'hub' has format {FORMAT + 1}"):
+        newer = await stamp(hub, table, lambda row: True, NEWER)
+        with pytest.raises(UnknownFormat, match=f"row 'app' of 'hub' has format {NEWER}"):
             await Hub(hub.storage, "Test").create(app="test")
-        with pytest.raises(UnknownFormat, match=f"of 'dead' has format {FORMAT + 1}"):
+        with pytest.raises(UnknownFormat, match=f"of 'dead' has format {NEWER}"):
             await hub.hub.dead_letters()
         assert await rows(hub, table) == newer
         await stamp(hub, table, lambda row: True, FORMAT)

@@ -178,6 +178,17 @@ async def test_a_monitor_meets_its_condition_and_expires(app: Client, base_url: 
     assert 2 <= result["polls"] <= 3
 
 
+async def test_an_invoice_is_corrected_from_its_delivery(app: Client) -> None:
+    invoice = {"customer": "Ada", "email": "ada at home", "cents": 1200}
+    wrong = await app.start("invoices", invoice)
+    failed = await app.until(wrong)
+    assert failed["runtimeStatus"] == "Failed"
+    right = await app.start(f"invoices/{wrong}/correct", {**invoice, "email": "ada@home"})
+    sent = await app.until(right)
+    assert sent["output"] == {"number": failed["customStatus"]["number"], "email": "ada@home"}
+    assert sent["forkedFrom"] == {"instanceId": wrong, "step": 2}
+
+
 async def test_hello(app: Client) -> None:
     hello_id = await app.start("hello", ["Oslo"])
     assert (await app.until(hello_id))["output"] == ["Hello Oslo!"]
@@ -197,6 +208,7 @@ async def test_hello(app: Client) -> None:
         ("approvals", '{"subject":"x","timeout_seconds":1}', "timeout_seconds"),
         ("approvals/nobody/decision", "{}", "without approved"),
         ("monitors", '{"url":"file:///etc/passwd"}', "http"),
+        ("invoices", '{"customer":"Ada","email":"a@b","cents":0}', "cents"),
         ("hello", '"Oslo"', "expected"),
     ],
 )

@@ -391,6 +391,37 @@ MUTANTS = (
         "a child begins a trace of its own",
         (("runtime/children.py", "trace=inherited(self._hub.telemetry, head)", 'trace=("", "")'),),
     ),
+    Mutant(
+        "a fork does again what it took over",
+        (
+            (
+                "engine/forking.py",
+                "return task_id >= step or (isinstance",
+                "return True or task_id >= step or (isinstance",
+            ),
+        ),
+    ),
+    Mutant(
+        "a fork begins at its beginning",
+        (
+            (
+                "runtime/forking.py",
+                "    if head.sequence > 0 or fork is None or execution.ends:",
+                "    if True or fork is None:",
+            ),
+        ),
+    ),
+    Mutant(
+        "a fork takes over whoever has the name of its source",
+        (
+            (
+                "hub/forking.py",
+                "elif head.incarnation != fork.incarnation:",
+                "elif False:",
+            ),
+            ("hub/forking.py", "elif head.execution_id != fork.execution_id:", "elif False:"),
+        ),
+    ),
 )
 
 

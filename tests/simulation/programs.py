@@ -121,6 +121,20 @@ def kinds_of(steps: list[Step]) -> Counter[str]:
     return found
 
 
+def marks_of(steps: list[Step]) -> list[int]:
+    """What a program leaves with entities, each once."""
+    found: list[int] = []
+    for step in steps:
+        match step:
+            case ["signal" | "call", _, mark, _]:
+                found.append(mark)
+            case ["lock", names, mark]:
+                found += [mark * 10 + place + 1_000_000 for place in range(len(names))]
+            case ["sub" | "free", inner, *_]:
+                found += marks_of(inner)
+    return found
+
+
 def expected(steps: list[Step]) -> list[Any]:
     """What the program answers, an element a step; `matches` compares."""
     return [outcome for step in steps for outcome in _expected(step)]

@@ -22,9 +22,11 @@ from durable.model.events import (
     EntityLockGranted,
     EntityOperationCompleted,
     EntityOperationFailed,
+    EntityOperationSignaled,
     EntityReplied,
     Event,
     EventRaised,
+    EventSent,
     ExecutionRewound,
     ExecutionStarted,
     PayloadRef,
@@ -51,6 +53,7 @@ _ENDS = (
     EntityOperationFailed,
     EntityLockGranted,
 )
+_DONE = (*_ENDS, EventSent, EntityOperationSignaled)
 _TERMINAL = frozenset({"Completed", "Failed", "Terminated"})
 _SENDER = re.compile(r"([0-9a-f]{32})(?:=7C|\.)(\d+)")
 
@@ -75,6 +78,8 @@ class Watch:
         """Every task that a commit asked for, by execution and number."""
         self.turns: set[Task] = set()
         """Every turn that was stored, by the execution that decided and number."""
+        self.taken: set[Task] = set()
+        """What forks took over: it is done, and nobody may do it for them."""
         self.ahead = False
         """Whether activities may run before they are stored: grouped checkpoints."""
         self.began_ahead = self.batches = 0
@@ -94,6 +99,7 @@ class Watch:
         if data.get("kind") in ("work", "batch"):
             tasks = {(data["eid"], each["task"]) for each in data.get("tasks", (data,))}
             self.require(tasks <= self.known, f"sent before it was committed: {data}")
+            self.require(not tasks & self.taken, f"taken over, and sent: {data}")
             self.batches += data["kind"] == "batch"
 
     def began(self, context: ActivityContext, number: int) -> None:
@@ -103,6 +109,7 @@ class Watch:
             self.began_ahead += 1
             return
         self.require(task in self.known, f"ran before it was committed: {context} {number}")
+        self.require(task not in self.taken, f"taken over, and run: {context} {number}")
 
     # ---- what is written ----
 
@@ -161,6 +168,7 @@ class Watch:
         if isinstance(op, Insert) and sender is not None:
             task = sender[1], int(sender[2])
             self.require(task in self.known, f"delivered before it was committed: {op.key}")
+            self.require(task not in self.taken, f"taken over, and delivered: {op.key}")
 
     def _head(self, old: Row | None, new: Row | None, before: Rows, after: Rows) -> None:
         now: Any = new.values if new else {}
@@ -202,6 +210,7 @@ class Watch:
             parent = json.loads(now["parent"])
             task = parent["execution_id"], parent["task_id"]
             self.require(task in self.known, f"a child before its parent's commit: {now}")
+            self.require(task not in self.taken, f"taken over, and begun: {now}")
 
     # ---- what turns say ----
 
@@ -219,6 +228,14 @@ class Watch:
             if isinstance(event, ExecutionStarted):
                 execution = event.execution_id
             self._event(event, execution, row.partition)
+        self._takes_over((*turn.closing, *turn.events))
+
+    def _takes_over(self, events: Sequence[Event]) -> None:
+        for start in events:
+            if isinstance(start, ExecutionStarted) and start.origins:
+                step, _ = start.origins[-1]
+                done = (e.task_id for e in events if isinstance(e, _DONE) and e.task_id < step)
+                self.taken |= {(start.execution_id, number) for number in done}
 
     def _event(self, event: Event, execution: str, partition: str) -> None:
         if isinstance(event, EventRaised):
@@ -226,7 +243,9 @@ class Watch:
             self.require(raised not in self._raised, f"{partition}: taken twice: {event}")
             self._raised.add(raised)
         if isinstance(event, ExecutionRewound):
-            self._ended -= {(execution, number) for number in event.undone}
+            undone = {(execution, number) for number in event.undone}
+            self._ended -= undone
+            self.taken -= undone
         number: int | None = getattr(event, "task_id", None)
         if number is None or isinstance(event, EntityReplied):
             return

@@ -16,6 +16,7 @@ from durable.ports import Storage
 from durable.runtime.runtime import RuntimeOptions
 from tests.simulation import schedules
 from tests.simulation.checks import check
+from tests.simulation.forks import Forker, is_forking
 from tests.simulation.programs import Effects, Programs, kinds_of, register
 from tests.simulation.schedules import Planner
 from tests.simulation.site import Site
@@ -78,6 +79,7 @@ class World:
         if schedules.is_planned(seed):
             # of its own chance, so that the other seeds stay what they are
             self.planner = Planner(self, random.Random(-seed - 1))
+        self.forker = Forker(self, random.Random(-seed - 2)) if is_forking(seed) else None
 
     def _faults(self, clock: Any) -> Faults:
         return Faults(self.random, clock, self.note)
@@ -95,6 +97,8 @@ class World:
             lives = [user.live() for user in self.users]
             if self.planner is not None:
                 lives.append(self.planner.live())
+            if self.forker is not None:
+                lives.append(self.forker.live())
             users = [asyncio.ensure_future(life) for life in lives]
             try:
                 until = site.clock.now() + FAULTY

@@ -8,11 +8,21 @@ from durable.cli import arguments
 from durable.cli.command_set import Commands
 from durable.cli.errors import UsageError
 from durable.cli.options import JSON, add_id
-from durable.cli.steering import raise_event, restart, resume, rewind, start_new, suspend, terminate
+from durable.cli.steering import (
+    fork,
+    raise_event,
+    restart,
+    resume,
+    rewind,
+    start_new,
+    suspend,
+    terminate,
+)
+from durable.client import UNCHANGED
 
 
 def add_instance_commands(commands: Commands) -> None:
-    """start-new, raise-event, terminate, suspend, resume, rewind and restart."""
+    """start-new, raise-event, terminate, suspend, resume, rewind, restart and fork."""
     start = commands.add_hub_command("start-new", start_new, "start an orchestration")
     start.add_argument("--function-name", type=arguments.name, required=True, metavar="NAME")
     start.add_argument(
@@ -60,9 +70,42 @@ def add_instance_commands(commands: Commands) -> None:
         "--same-id", action="store_true", help="in place of the instance, which has ended"
     )
 
+    other = commands.add_hub_command(
+        "fork", fork, "start a new instance that begins at a step of another"
+    )
+    add_id(other)
+    other.add_argument(
+        "--step",
+        type=arguments.whole(0, 10**9),
+        required=True,
+        metavar="N",
+        help="the first task that is done anew, 0 or more, in the order they were asked for",
+    )
+    other.add_argument(
+        "--input",
+        type=arguments.payload,
+        default=UNCHANGED,
+        metavar="JSON",
+        help=f"{JSON}; the other's by default",
+    )
+    other.add_argument(
+        "--new-id", type=arguments.instance_id, help="the new instance's (default: a random one)"
+    )
+    other.add_argument(
+        "--version", type=arguments.version, help="of the new instance (default: the other's)"
+    )
+    other.add_argument(
+        "--tag",
+        type=arguments.tag,
+        action="append",
+        metavar="NAME=VALUE",
+        help="in place of the other's tags",
+    )
+    other.set_defaults(check=_check_tags)
+
 
 def _check_tags(options: argparse.Namespace) -> None:
-    if sum(len(name) + len(value) for name, value in options.tag) > arguments.LONGEST_TAGS:
+    if sum(len(name) + len(value) for name, value in options.tag or ()) > arguments.LONGEST_TAGS:
         raise UsageError(
             f"--tag: all tags together have at most {arguments.LONGEST_TAGS} characters"
         )
