@@ -89,6 +89,15 @@ class EventRaised:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateRequested:
+    """An event whose sender waits for an answer under its `message_id`."""
+
+    name: str
+    message_id: str
+    input: Payload = None
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutionSuspended:
     message_id: str
     reason: str | None = None
@@ -159,6 +168,16 @@ class EventSent:
     instance_id: str
     name: str
     input: Payload = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAnswered:
+    """The answer to an UpdateRequested: a result, or with a `failure` a refusal."""
+
+    name: str
+    message_id: str
+    result: Payload = None
+    failure: FailureDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +277,7 @@ Completion = (
     | EntityLockGranted
     | TimerFired
 )
-Signal = EventRaised | ExecutionSuspended | ExecutionResumed | ExecutionTerminated
+Signal = EventRaised | UpdateRequested | ExecutionSuspended | ExecutionResumed | ExecutionTerminated
 Incoming = ExecutionStarted | Completion | Signal | ExecutionRewound
 Scheduling = (
     TaskScheduled
@@ -269,7 +288,13 @@ Scheduling = (
 )
 Ending = ContinueAsNew | ExecutionCompleted
 Decision = (
-    Scheduling | TimerCanceled | EventSent | EntityOperationSignaled | EntityUnlockSent | Ending
+    Scheduling
+    | TimerCanceled
+    | EventSent
+    | UpdateAnswered
+    | EntityOperationSignaled
+    | EntityUnlockSent
+    | Ending
 )
 EntityRequest = EntityOperation | EntityLock | EntityUnlock
 EntityDecision = EntityReplied | EntityOperationSignaled | SubOrchestrationInstanceCreated

@@ -45,6 +45,7 @@ from durable.runtime.local_ringer import LocalRinger
 from durable.runtime.messages import Messages
 from durable.runtime.metering import spawn_as_work
 from durable.runtime.passing import Passing
+from durable.runtime.queries import Queries
 from durable.runtime.slots import Slots
 from durable.runtime.sweeper import Sweeper
 from durable.runtime.taking import Lacking, Taking
@@ -146,6 +147,7 @@ class Runtime:
         self.claims = Claims(hub, keeping, self.spawn, self._spawn)
         self.work = Work(self, executor)
         self.batches = Batches(self, self.work)
+        self.queries = Queries(hub, self.taking)
         self.messages = Messages(self)
         self._sweeper = Sweeper(self)
         self._draining = False
@@ -291,6 +293,8 @@ class Runtime:
         began = any(isinstance(event, ExecutionStarted) for event in commit.turn.events)
         if before.sequence == 0 and began:
             logger.info("started %s %s", before.name, before.instance_id)
+        for ask_id in commit.answers:
+            self.ringer.answered(ask_id)
         if commit.status.is_terminal:
             if commit.status is OrchestrationRuntimeStatus.COMPLETED:
                 logger.info("completed %s %s", before.name, before.instance_id)
