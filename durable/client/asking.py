@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar, overload
@@ -11,7 +10,7 @@ from durable.client.access import Access
 from durable.codec import decode
 from durable.engine.answering import UNKNOWN_QUERY, QueryAnswer
 from durable.engine.handlers import check_name
-from durable.engine.updates import CHOSEN
+from durable.engine.updates import message_id_of
 from durable.errors import (
     InstanceFinishedError,
     InstanceNotFoundError,
@@ -38,7 +37,6 @@ _SHORTEST, _LONGEST = 0.02, 1.0
 """Seconds between two looks for an answer."""
 
 _LONGEST_NAME = 1000
-_UPDATE_ID = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 
 T = TypeVar("T")
 Timeout = timedelta | float | None
@@ -200,7 +198,7 @@ class Asking(Access):
         _checked_name(name, "an update")
         text = self._payload(data, "the update's data")
         head = await self._head(instance_id)
-        message = self._hub.new_id(16) if update_id is None else _chosen(update_id)
+        message = self._hub.new_id(16) if update_id is None else message_id_of(update_id)
         answer = await self._answer_to(head, message) if update_id is not None else None
         if answer is None:
             answer = await self._update(head, name, message, text, timeout)
@@ -287,12 +285,3 @@ class Asking(Access):
 def _checked_name(name: object, what: str) -> None:
     if len(check_name(name, what)) > _LONGEST_NAME:
         raise InvalidRequestError(f"{what}'s name has at most {_LONGEST_NAME} characters")
-
-
-def _chosen(update_id: str) -> str:
-    """The message id of an update whose id its sender chose: no other message has such a one."""
-    if not isinstance(update_id, str) or not _UPDATE_ID.fullmatch(update_id):
-        raise InvalidRequestError(
-            "update_id has 1 to 200 characters, none of them a control character"
-        )
-    return f"{CHOSEN}{update_id}"

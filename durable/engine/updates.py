@@ -3,6 +3,7 @@ and answers when it likes; what nobody has taken is kept, as events are."""
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -25,10 +26,22 @@ REJECTED = "durable.Rejected"
 UNANSWERED = "durable.Unanswered"
 """The type of a refusal that nobody gave."""
 
-CHOSEN = "update:"
+_CHOSEN = "update:"
 """Begins the message ids of updates whose senders chose the rest."""
 
+_UPDATE_ID = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")
+
 Answer = Callable[[str | None, FailureDetails | None], None]
+
+
+def message_id_of(update_id: object) -> str:
+    """The message id of an update whose id its sender chose: no other message has such a one.
+    InvalidRequestError for what is none."""
+    if not isinstance(update_id, str) or not _UPDATE_ID.fullmatch(update_id):
+        raise InvalidRequestError(
+            "an update's id has 1 to 200 characters, none of them a control character"
+        )
+    return f"{_CHOSEN}{update_id}"
 
 
 class Update(Generic[T_co]):
@@ -130,7 +143,7 @@ class Updates:
             except PayloadError as error:
                 self._answer(event, None, failure_of(error, provider))
                 return
-            update_id = event.message_id.removeprefix(CHOSEN)
+            update_id = event.message_id.removeprefix(_CHOSEN)
             update = Update(event.name, update_id, data, lambda *a: self._answer(event, *a))
             self._open[event.message_id] = update
             waiters.popleft().complete(update)

@@ -164,8 +164,8 @@ MUTANTS = (
         (
             (
                 "runtime/orchestrations.py",
-                "rows = (await self._look(head)).rows[:most]\n            execution.take(",
-                "rows = (await self._look(head)).rows[:0]\n            execution.take(",
+                "rows = _fitting((await self._look(head)).rows, most)\n            execution.take(",
+                "rows = _fitting((await self._look(head)).rows[:0], 0)\n            execution.take(",
             ),
         ),
     ),
