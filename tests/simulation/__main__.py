@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from tests.simulation import schedules
+from tests.simulation import asking, schedules
 from tests.simulation.programs import KINDS
 from tests.simulation.storage import FAULTS
 from tests.simulation.users import WISHES
@@ -27,7 +27,9 @@ PATIENCE = 60.0
 """Seconds of real time for one seed, which takes a fraction of one."""
 
 A_TASK = 10
-NEEDED = frozenset({*KINDS, *FAULTS, *WISHES, *OUTCOMES, *schedules.WISHES, *schedules.OUTCOMES})
+NEEDED = frozenset(
+    {*KINDS, *FAULTS, *WISHES, *OUTCOMES, *schedules.WISHES, *schedules.OUTCOMES, *asking.WISHES}
+)
 """What has to have happened at least once in a long run: otherwise it has shown nothing."""
 
 ENOUGH = 1000

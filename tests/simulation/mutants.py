@@ -165,7 +165,7 @@ MUTANTS = (
             (
                 "runtime/orchestrations.py",
                 "rows = _fitting((await self._look(head)).rows, most)\n            execution.take(",
-                "rows = _fitting((await self._look(head)).rows[:0], 0)\n            execution.take(",
+                "rows = (await self._look(head)).rows[:0]\n            execution.take(",
             ),
         ),
     ),
