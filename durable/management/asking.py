@@ -26,7 +26,7 @@ async def query(call: Call) -> func.HttpResponse:
             timeout=QUERY_SECONDS if timeout is None else timeout,
         )
     except TimeoutError as error:
-        return refusal(504, "Timeout", str(error))
+        return refusal(409, "NotAnswered", str(error))
     return answer(200, encode(found))
 
 

@@ -209,7 +209,7 @@ ROUTES: tuple[Route, ...] = (
             404: "There is no such instance, or it answers no such query.",
             413: "The input is too large.",
             422: "The query failed: its handler raised, or the code does not fit the history.",
-            504: "It has not begun, or no worker has answered, within the timeout.",
+            409: "It has not begun, or no worker has answered, within the timeout.",
         },
         query=(
             Parameter("input", "string", "The query's input, as JSON."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from durable.engine.answering import QueryAnswer, ask
@@ -21,6 +22,9 @@ from durable.runtime.passing import backoff
 from durable.runtime.taking import Taking
 
 logger = logging.getLogger("durable.runtime")
+
+LONGEST = timedelta(days=2)
+"""For so long nobody waits: a message that says so is none of a client's."""
 
 ATTEMPTS = 20
 """Times that an instance is read again which changes while it is read."""
@@ -78,7 +82,7 @@ class Queries:
         """Answer a query that came as a message, or leave it to a worker that can. One that
         nobody waits for any more is dropped."""
         read = partial(self._hub.instances.head, query.instance_id)
-        while self._hub.storage.clock.now() < query.until:
+        while (now := self._hub.storage.clock.now()) < query.until < now + LONGEST:
             try:
                 head = await repeat(self._hub, read)
                 if head is None or head.incarnation != query.incarnation:

@@ -121,7 +121,7 @@ async def test_an_update_that_takes_longer_is_asked_for_again(hub: Asked) -> Non
         ("POST", "instances/c/updates/add", b"1" * 50_001, 413, "PayloadTooLarge"),
         ("POST", f"instances/c/updates/add?updateId={'x' * 201}", b"", 400, "InvalidRequest"),
         ("POST", "instances/c/queries/items", b"", 405, "MethodNotAllowed"),
-        ("GET", "instances/later/queries/items?timeout=1", b"", 504, "Timeout"),
+        ("GET", "instances/later/queries/items?timeout=1", b"", 409, "NotAnswered"),
         ("POST", "instances/ended/updates/add", b"1", 410, "InstanceFinished"),
     ],
 )
