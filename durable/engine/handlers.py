@@ -12,7 +12,7 @@ from durable.errors import InvalidRequestError
 from durable.model.events import Payload
 from durable.model.failure import ExceptionPropertiesProvider, FailureDetails
 
-Handler = Callable[..., object]
+Handler = Callable[[], object] | Callable[[Any], object]
 """An ordinary function of nothing, or of the one input."""
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -47,7 +47,8 @@ def answer(
     """The JSON text of what the handler returns, or what it raised; an input that does not fit
     its annotation, and a value that has no JSON form, are failures too."""
     try:
-        result = encode(handler(*_arguments(handler, payload)))
+        call: Callable[..., object] = handler
+        result = encode(call(*_arguments(handler, payload)))
     except (Exception, SystemExit) as error:
         return None, failure_of(error, provider)
     return result, None
