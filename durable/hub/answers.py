@@ -53,10 +53,11 @@ class StoredAnswer:
 def answer_rows(turn: Turn, incarnation: str, wanted: Iterable[str]) -> list[Insert]:
     """The rows of a turn's answers to the updates of these ids; long results by reference."""
     ids = set(wanted)
-    return [_row(turn, incarnation, each) for each in _answers(turn) if each.message_id in ids]
+    return [_row(turn, incarnation, each) for each in answers_of(turn) if each.message_id in ids]
 
 
-def _answers(turn: Turn) -> Iterator[UpdateAnswered]:
+def answers_of(turn: Turn) -> Iterator[UpdateAnswered]:
+    """All that a turn gives, in their order."""
     return (each for each in (*turn.closing, *turn.events) if isinstance(each, UpdateAnswered))
 
 
@@ -81,10 +82,11 @@ class Answers(Reading):
         row = await self._tables.get(self._table, encode(instance_id), key)
         return StoredAnswer.from_row(row) if row is not None else None
 
-    async def add_answers(self, head: Head, turn: Turn) -> None:
-        """Write all answers of a stored turn that are not there yet; safe to repeat."""
+    async def add_answers(self, head: Head, turn: Turn, first: int) -> None:
+        """Write the answers of a stored turn that are not there yet, from that number on; safe to
+        repeat."""
         partition = encode(head.instance_id)
-        rows = [_row(turn, head.incarnation, each) for each in _answers(turn)]
+        rows = [_row(turn, head.incarnation, each) for each in list(answers_of(turn))[first:]]
         for start in range(0, len(rows), AT_ONCE):
             batch = rows[start : start + AT_ONCE]
             while batch:

@@ -37,8 +37,9 @@ class Send(StrEnum):
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
     """One thing to send for a turn. What to say is in the turn's event with that task id, for
-    REPLY in its last event, for UPDATES in every UpdateAnswered; an instance other than the task's
-    own is named by `target`, which for DROP_PAYLOAD names the payload as `owner|name|rows`."""
+    REPLY in its last event, for UPDATES in its answers from that number on; an instance other than
+    the task's own is named by `target`, which for DROP_PAYLOAD names the payload as
+    `owner|name|rows`."""
 
     kind: Send
     task_id: int = -1

@@ -87,7 +87,7 @@ class Dispatcher:
             case Send.ANSWER:
                 await self._entities.answer(head, turn, item)
             case Send.UPDATES:
-                await self._hub.instances.add_answers(head, turn)
+                await self._hub.instances.add_answers(head, turn, item.task_id)
             case Send.TRIM:
                 await self._trim(head)
             case Send.DROP_PAYLOAD:

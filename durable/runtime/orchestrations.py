@@ -13,6 +13,7 @@ from typing import Any
 from durable.codec import encode
 from durable.engine.execution import Execution
 from durable.errors import NonDeterminismError, RowChanged
+from durable.hub.answers import answers_of
 from durable.hub.messages import WorkItem
 from durable.hub.reading import PayloadGone
 from durable.hub.rows import Head, InboxRow, has_id
@@ -322,7 +323,8 @@ def _with_room(commit: Commit, consumed: int) -> Commit:
     room = OPERATIONS - consumed
     if len(commit.answers) <= room:
         return commit
-    later = OutboxItem(Send.UPDATES)
+    given = [answer.message_id for answer in answers_of(commit.turn)]
+    later = OutboxItem(Send.UPDATES, given.index(commit.answers[room]))
     return replace(commit, answers=commit.answers[:room], outbox=(*commit.outbox, later))
 
 

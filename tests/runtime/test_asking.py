@@ -168,6 +168,30 @@ async def test_more_answers_than_a_transaction_holds_come_all() -> None:
         assert head.holdings == ()
 
 
+async def test_a_process_dies_over_answers_that_come_after_their_turn() -> None:
+    async with carts(MemoryHub()) as hub:
+        count, stored = 130, list[int]()
+        await hub.outside.start_new("collects", "c", count)
+        asked = [
+            asyncio.ensure_future(hub.outside.update("c", "one", number, timeout=600))
+            for number in range(count)
+        ]
+
+        async def dies(name: str, args: tuple[Any, ...]) -> None:
+            rows = [op for op in args[2] if "|g|" in op.key] if name == "transact" else []
+            if rows:
+                stored.append(len(rows))
+            if len(stored) == 2:
+                hub.crash()
+                raise asyncio.CancelledError
+
+        hub.tamper(hub.runtimes[0], before=dies)
+        assert await during(hub, asyncio.gather(*asked)) == [n + 1 for n in range(count)]
+        assert stored == [97, 33], "with the turn, and right after it"
+        await hub.run(60)
+        assert len(await answer_rows(hub)) == count
+
+
 async def test_a_new_generation_trims_answers_that_are_an_hour_old() -> None:
     async with carts(MemoryHub()) as hub:
         await hub.client.start_new("cart", "c")
