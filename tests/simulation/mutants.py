@@ -370,6 +370,18 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "an update answered before its turn is stored",
+        (
+            (
+                "hub/instances.py",
+                "        ops += answer_rows(short, incarnation, answers) if answers else []\n",
+                "        if answers:\n"
+                "            rows = answer_rows(short, incarnation, answers)\n"
+                "            await self._tables.transact(self._table, partition, rows)\n",
+            ),
+        ),
+    ),
+    Mutant(
         "a batch deleted before its results are stored",
         (("runtime/batches.py", "            await running.ended()\n", ""),),
     ),
