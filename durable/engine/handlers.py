@@ -22,6 +22,8 @@ def check_name(name: object, what: str) -> str:
     """The name, or InvalidRequestError."""
     if not isinstance(name, str) or not name:
         raise InvalidRequestError(f"{what} has a name, a text that is not empty")
+    if any("\ud800" <= c <= "\udfff" for c in name):
+        raise InvalidRequestError(f"the name of {what} is not valid Unicode")
     return name
 
 

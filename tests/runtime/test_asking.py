@@ -121,8 +121,11 @@ async def test_what_cannot_be_asked_is_said_at_once() -> None:
                 await during(hub, client.query("c", "total"))
             with pytest.raises(PayloadTooLargeError, match="at most 16,000"):
                 await client.query("c", "items", LONG)
-            with pytest.raises(InvalidRequestError, match="has a name"):
-                await client.query("c", "")
+            for name in ("", "\ud800", "x" * 1001):
+                with pytest.raises(InvalidRequestError, match="name"):
+                    await client.query("c", name)
+                with pytest.raises(InvalidRequestError, match="name"):
+                    await client.update("c", name)
             for wrong in ("", "a\n", "x" * 201, 7):
                 with pytest.raises(InvalidRequestError, match="1 to 200 characters"):
                     await client.update("c", "add", "a", update_id=wrong)  # type: ignore[arg-type]
