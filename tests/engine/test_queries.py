@@ -102,7 +102,7 @@ async def doing(context: Context) -> Any:
     }.items():
         context.set_query_handler(name, act)
     context.set_query_handler("long", lambda: "x" * LONGEST_ANSWER)
-    context.set_query_handler("raises", lambda: {}["k"])
+    context.set_query_handler("raises", lambda: [][1])
     await context.call_activity("a")
 
 
@@ -113,7 +113,11 @@ def test_what_a_handler_begins_is_refused_and_nothing_comes_of_it() -> None:
         failure = asked(run, name).failure
         assert failure is not None, name
         assert "its handler begins and changes nothing" in failure.message, name
-    for name, said in (("handler", "begins"), ("raises", "'k'"), ("long", "at most 200,000")):
+    for name, said in (
+        ("handler", "begins"),
+        ("raises", "out of range"),
+        ("long", "at most 200,000"),
+    ):
         failure = asked(run, name).failure
         assert failure is not None
         assert said in failure.message

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from durable.codec import encode
 from durable.engine.context import DurableOrchestrationContext as Context
+from durable.engine.execution import Execution
 from durable.errors import (
     InvalidRequestError,
     NonDeterminismError,
@@ -16,6 +18,7 @@ from durable.errors import (
 )
 from durable.model.commit import Commit
 from durable.model.events import (
+    Arrival,
     ContinueAsNew,
     EventSent,
     ExecutionResumed,
@@ -31,16 +34,14 @@ from tests.engine.driving import Driven, done, failed
 
 
 def update(name: str, data: object = None, message: str = "u") -> UpdateRequested:
-    from durable.codec import encode
-
     return UpdateRequested(name, message, None if data is None else encode(data))
 
 
-def answers(commit: Commit) -> list[tuple[str, str | None]]:
+def answers(commit: Commit) -> list[tuple[str, str]]:
     """Who was answered what by a turn; a refusal's type and message."""
     events = (*commit.turn.closing, *commit.turn.events)
     return [
-        (e.message_id, e.result if e.failure is None else str(e.failure))
+        (e.message_id, str(e.result if e.failure is None else e.failure))
         for e in events
         if isinstance(e, UpdateAnswered)
     ]
@@ -234,9 +235,6 @@ def test_what_was_answered_before_a_rewind_is_not_answered_again() -> None:
     commit = execution.commit(nonce="n")
     turn = execution.turn([], now=run.now, nonce="m")
     assert commit.answers == turn.answers == ()
-    from durable.engine.execution import Execution
-    from durable.model.events import Arrival
-
     again = Execution.replay(run.definition, "instance", run.first, None, [*history, commit.turn])
     ended = again.turn([Arrival(done(0), run.first.execution_id)], now=run.now, nonce="k")
     assert (ended.status, ended.answers) == (Status.COMPLETED, ())
