@@ -14,6 +14,7 @@ from durable.management.table import ROUTES
 from durable.model.entities import EntityId
 from durable.model.functions import EntityDefinition
 from tests.attack.requests import Sent, hostile_requests
+from tests.attack.serving import unanswered
 from tests.management.conftest import World
 
 REQUESTS = int(os.environ.get("DURABLE_REQUESTS", "5000"))
@@ -35,14 +36,8 @@ KNOWN = {
 
 
 async def new_world() -> World:
-    """With an instance that waits, two that have ended, and an entity. No worker answers: who
-    waits for one has waited long enough at once."""
-    made = World()
-
-    async def at_once(seconds: float) -> None:
-        made.clock.advance(seconds)
-
-    made.clock.sleep = at_once  # type: ignore[method-assign]
+    """With an instance that waits, two that have ended, and an entity."""
+    made = unanswered(World())
     await made.hub.create(app="test")
     made.registry.add(EntityDefinition("counter", lambda context: None))
     await made.client.start_new("work", "waits")
