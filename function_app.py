@@ -7,11 +7,11 @@ import azure.functions as func
 import durable as df
 import starters
 from activities import fulfilment, invoices, notices, payments, probes, stock, texts
-from orchestrators import approval, batch, hello, invoice, monitor, order
+from orchestrators import approval, batch, cart, hello, invoice, monitor, order
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-for module in (hello, order, batch, approval, monitor, invoice):
+for module in (hello, order, cart, batch, approval, monitor, invoice):
     app.register_blueprint(module.bp)
 for module in (payments, stock, fulfilment, notices, texts, probes, invoices):
     app.register_blueprint(module.bp)

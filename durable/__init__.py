@@ -25,6 +25,7 @@ from durable.engine.context import DurableOrchestrationContext
 from durable.engine.entities import EntityContext
 from durable.engine.several import when_all, when_any
 from durable.engine.tasks import CompositeTask, DurableTask, TimerTask
+from durable.engine.updates import Update
 from durable.errors import (
     ActivityFailedError,
     DurableError,
@@ -33,8 +34,11 @@ from durable.errors import (
     InstanceNotFoundError,
     NonDeterminismError,
     NotDurableError,
+    QueryFailedError,
     SubOrchestrationFailedError,
     TaskFailedError,
+    UnknownQueryError,
+    UpdateRejectedError,
 )
 from durable.functions import Blueprint, DFApp
 from durable.model.failure import ExceptionPropertiesProvider, FailureDetails
@@ -136,6 +140,7 @@ __all__ = [
     "OrchestrationWorkItemFilter",
     "Orchestrator",
     "PurgeHistoryResult",
+    "QueryFailedError",
     "RetryOptions",
     "RetryPolicy",
     "SubOrchestrationFailedError",
@@ -143,6 +148,9 @@ __all__ = [
     "TaskFailedError",
     "TimerTask",
     "TokenSource",
+    "UnknownQueryError",
+    "Update",
+    "UpdateRejectedError",
     "VersionFailureStrategy",
     "VersionMatchStrategy",
     "VersioningOptions",

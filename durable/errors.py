@@ -8,10 +8,13 @@ DurableError
 │   ├── InvalidInstanceIdError
 │   ├── PayloadError            not serialisable, or over the limit
 │   │   └── PayloadTooLargeError
-│   └── UnknownFunctionError    no such orchestrator or activity in this app
+│   ├── UnknownFunctionError    no such orchestrator or activity in this app
+│   └── UnknownQueryError       the orchestration answers no query of that name
 ├── InstanceNotFoundError
 ├── InstanceExistsError         the instance id is in use
 ├── InstanceFinishedError       the instance no longer takes part
+├── QueryFailedError            the query's handler raised, or the code cannot be replayed
+├── UpdateRejectedError         the orchestration refused the update
 ├── ScheduleNotFoundError
 ├── ScheduleExistsError
 ├── DeadLetterNotFoundError
@@ -79,6 +82,10 @@ class UnknownFunctionError(InvalidRequestError):
     """The app has no orchestrator, activity or entity of that name."""
 
 
+class UnknownQueryError(InvalidRequestError):
+    """The orchestration answers no query of that name. The message names those that it does."""
+
+
 class InstanceNotFoundError(DurableError):
     """No instance of that id; raised by the client's operations on one instance."""
 
@@ -89,6 +96,22 @@ class InstanceExistsError(DurableError):
 
 class InstanceFinishedError(DurableError):
     """An event, suspend, resume or terminate met an instance that has ended."""
+
+
+class _AnswerError(DurableError):
+    def __init__(self, message: str, failure: FailureDetails) -> None:
+        super().__init__(message)
+        self.failure = failure
+
+
+class QueryFailedError(_AnswerError):
+    """A query has no answer: its handler raised, or began something, or the code does not fit the
+    instance's history. `failure` has type, message, stack and cause."""
+
+
+class UpdateRejectedError(_AnswerError):
+    """The orchestration has refused an update, by a reason or by what its handler raised, or it
+    continued as new without an answer. `failure` has type, message, stack and cause."""
 
 
 class ScheduleNotFoundError(DurableError):

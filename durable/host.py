@@ -69,6 +69,7 @@ class DurableHost:
             ringer=runtime.ringer,
             registry=registry,
             links=links,
+            answerer=runtime.queries,
             max_payload=settings.max_payload,
             default_version=runtime.taking.default_version,
         )

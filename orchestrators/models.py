@@ -16,7 +16,7 @@ YEAR = 365 * 24 * HOUR
 MAX_ITEMS = 5000
 
 
-# ---- order ----
+# ---- order, and the cart before it ----
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,23 @@ class Order:
     def total_cents(self) -> int:
         """What the card is charged."""
         return sum(line.quantity * line.unit_cents for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What ends a cart."""
+
+    card: str = "valid"
+
+
+@dataclass(frozen=True, slots=True)
+class Cart:
+    """A cart as it is now; `outcome` is open, ordered or abandoned."""
+
+    customer: str
+    lines: tuple[Line, ...]
+    total_cents: int
+    outcome: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,10 @@ class MemoryHub(World):
             await self.add_runtime()
         if self.runtimes:
             self.client = DurableOrchestrationClient(
-                self.hub, ringer=self.runtimes[0].ringer, registry=self.registry
+                self.hub,
+                ringer=self.runtimes[0].ringer,
+                registry=self.registry,
+                answerer=self.runtimes[0].queries,
             )
         self.outside = DurableOrchestrationClient(self.hub)
         return self

@@ -61,6 +61,7 @@ def limited(longest: int) -> Callable[[str], str]:
 name = limited(LONGEST_NAME)
 version = limited(200)
 instance_id = checked(check_instance_id)
+update_id = limited(200)
 
 
 entity_id = checked(EntityId.parse)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from durable.client import answers
 from durable.client.access import MAX_PAYLOAD
+from durable.client.asking import Answerer, Asking
 from durable.client.dead_letters import DeadLetters
 from durable.client.entities import Entities
 from durable.client.looking import Looking
@@ -29,7 +30,7 @@ class Links(Protocol):
         ...
 
 
-class DurableOrchestrationClient(PurgeJobs, Looking, Entities, DeadLetters, Stats):
+class DurableOrchestrationClient(PurgeJobs, Looking, Asking, Entities, DeadLetters, Stats):
     """Start, watch and steer orchestrations and entities from outside.
 
     All operations are safe to repeat, and are repeated here where an answer was lost.
@@ -42,14 +43,17 @@ class DurableOrchestrationClient(PurgeJobs, Looking, Entities, DeadLetters, Stat
         ringer: Ringer | None = None,
         registry: Registry | None = None,
         links: Links | None = None,
+        answerer: Answerer | None = None,
         max_payload: int = MAX_PAYLOAD,
         default_version: str | None = None,
     ) -> None:
         """`registry` lets `start_new` and `signal_entity` refuse names that the app does not
-        have; `links` is needed for the methods that answer with management URLs. Instances that
-        are started without a version get `default_version`."""
+        have; `links` is needed for the methods that answer with management URLs. `answerer`
+        answers queries here; without one a worker is asked. Instances that are started without a
+        version get `default_version`."""
         super().__init__(hub, ringer or QueueRinger(hub), registry, max_payload, default_version)
         self._links = links
+        self._answerer = answerer
 
     def create_http_management_payload(
         self, req: func.HttpRequest | str, instance_id: str | None = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 from durable.client.steering import ManyOptions, StartOptions
 from durable.codec import decode, encode
 from durable.compat.addresses import hub_of, place_of
+from durable.compat.asking import Asking
 from durable.compat.task_hub_client import AsyncTaskHubGrpcClient
 from durable.compat.v1.models import (
     EntityStateResponse,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 In = TypeVar("In")
 
 
-class DurableFunctionsClient(AsyncTaskHubGrpcClient):
+class DurableFunctionsClient(Asking, AsyncTaskHubGrpcClient):
     """What functions with a durable client get, with the names of 1.x and of 2.x; whatever else
     the native client has is there too, and `native_client` is that one.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, overload
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from durable.codec import decode, encode
 from durable.engine.activity_calls import ActivityCalls
+from durable.engine.answering import Answering
 from durable.engine.decider import Decider
 from durable.engine.entity_calls import EntityCalls
 from durable.engine.http_polling import call_http, http_request
@@ -42,7 +43,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class DurableOrchestrationContext(SeveralTasks, EntityCalls, ActivityCalls):
+class DurableOrchestrationContext(SeveralTasks, Answering, EntityCalls, ActivityCalls):
     """The only way from an orchestrator to the world.
 
     Everything it offers gives the same answers when the orchestrator is run again over its
@@ -114,6 +115,7 @@ class DurableOrchestrationContext(SeveralTasks, EntityCalls, ActivityCalls):
 
     def set_custom_status(self, status: object) -> None:
         """Show a JSON value in the instance's status; stored with the next commit."""
+        self._decider.refuse_if_asked()
         self._decider.custom_status = encode(status)
 
     # ---- work ----
@@ -236,24 +238,37 @@ class DurableOrchestrationContext(SeveralTasks, EntityCalls, ActivityCalls):
         decider = self._decider
         event: PayloadTask[Any] = PayloadTask(expected_type)
         decider.wait_for_event(name, event)
-        if timeout is None or event.is_completed:
-            return event
+        return self._within(
+            event, timeout, lambda: decider.stop_waiting(name, event), f"event {name!r}"
+        )
+
+    def _within(
+        self,
+        task: DurableTask[T],
+        timeout: timedelta | datetime | None,
+        give_up: Callable[[], None],
+        what: str,
+    ) -> DurableTask[T]:
+        """The task, which fails with TimeoutError once `timeout` has passed and `give_up` was
+        called."""
+        if timeout is None or task.is_completed:
+            return task
         timer = self.create_timer(timeout)
 
-        def settle(outer: MappedTask[Any], first: DurableTask[Any]) -> None:
+        def settle(outer: MappedTask[T], first: DurableTask[Any]) -> None:
             if first.get_result() is timer:
-                decider.stop_waiting(name, event)
+                give_up()
                 limit = f"until {timeout}" if isinstance(timeout, datetime) else f"within {timeout}"
-                outer.fail(TimeoutError(f"no event {name!r} came {limit}"))
+                outer.fail(TimeoutError(f"no {what} came {limit}"))
                 return
             timer.cancel()
-            error = event.get_exception()
+            error = task.get_exception()
             if error is None:
-                outer.complete(event.get_result())
+                outer.complete(task.get_result())
             else:
                 outer.fail(error)
 
-        return MappedTask(when_any([event, timer]), settle)
+        return MappedTask(when_any([task, timer]), settle)
 
     def send_event(self, instance_id: str, name: str, data: object = None) -> None:
         """Raise an event in another instance, once this turn is committed. One that has ended
@@ -299,6 +314,7 @@ class DurableOrchestrationContext(SeveralTasks, EntityCalls, ActivityCalls):
         """Begin again with a new input and an empty history once this function returns, as
         `new_version` if given ("" for none). Events that nobody awaited yet are carried over;
         other open tasks are abandoned."""
+        self._decider.refuse_if_asked()
         version = self._decider.version
         if new_version is not None:
             version = check_version(new_version) or None

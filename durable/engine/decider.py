@@ -13,11 +13,14 @@ from inspect import isawaitable, iscoroutine, isgenerator
 from typing import Any
 
 from durable.codec import encode
+from durable.engine.handlers import Handler
 from durable.engine.places import UNKNOWN, asking, frames_of_ours, raising, standing
 from durable.engine.tasks import DurableTask
+from durable.engine.updates import Updates
 from durable.errors import (
     ActivityFailedError,
     EntityOperationFailedError,
+    InvalidRequestError,
     NotDurableError,
     SubOrchestrationFailedError,
     TaskFailedError,
@@ -45,6 +48,7 @@ from durable.model.events import (
     TaskCompleted,
     TaskFailed,
     TimerFired,
+    UpdateRequested,
 )
 from durable.model.failure import FailureDetails
 from durable.model.functions import OrchestratorDefinition
@@ -102,6 +106,11 @@ class Decider:
         self._held: deque[Incoming] = deque()
         self._late: list[Signal] = []
         self.suspended = False
+        self.queries: dict[str, tuple[str, Handler]] = {}
+        """What answers queries, by the name in lower case, with the name as it was given."""
+        self.updates = Updates(self)
+        self.is_asked = False
+        """Whether it is a copy that answers a query, and must not decide anything."""
         self._code: Generator[Any, Any, Any] | Coroutine[Any, Any, Any] | None = None
         self._waiting: DurableTask[Any] | None = None
 
@@ -115,6 +124,7 @@ class Decider:
     def decide(self, decision: Decision) -> None:
         """Add a decision. After the end (a `finally` running while the code is dropped) there is
         nobody left to decide for, and it is ignored."""
+        self.refuse_if_asked()
         if self.ending is None:
             place = asking(self._code) if self.is_traced else None
             self.decisions.append((decision, place))
@@ -123,6 +133,13 @@ class Decider:
         """Repeat a decision of long ago, before all new ones."""
         if self.ending is None:
             self.decisions.appendleft((decision, None))
+
+    def refuse_if_asked(self) -> None:
+        """InvalidRequestError in a query's handler."""
+        if self.is_asked:
+            raise InvalidRequestError(
+                "a query reads the orchestration's state: its handler begins and changes nothing"
+            )
 
     def new_id(self) -> int:
         """The next task id; the only allocator there is."""
@@ -145,6 +162,7 @@ class Decider:
 
     def wait_for_event(self, name: str, task: DurableTask[Any]) -> None:
         """Complete `task` with the next event of that name, a buffered one first."""
+        self.refuse_if_asked()
         key = name.casefold()
         buffered = self._buffer.get(key)
         if buffered:
@@ -172,7 +190,8 @@ class Decider:
 
     def unconsumed(self) -> list[Signal]:
         """Buffered events, oldest first for each name, then what came once the code had ended."""
-        return [*(event for events in self._buffer.values() for event in events), *self._late]
+        buffered = [event for events in self._buffer.values() for event in events]
+        return [*buffered, *self.updates.unconsumed(), *self._late]
 
     def place(self) -> Place | None:
         """Where the code waits; once it has ended, where it failed or waited last. None where
@@ -251,6 +270,8 @@ class Decider:
                     task.fail(error)
             case EventRaised():
                 self._raise_event(event)
+            case UpdateRequested():
+                self.updates.arrived(event)
             case ExecutionRewound():
                 self.next_id = max(self.next_id, event.next_id)
         if self._waiting is not None and self._waiting.is_completed:
@@ -331,6 +352,7 @@ class Decider:
     def _return(self, value: object) -> None:
         self._code = self._waiting = None
         if self.continuing is not None:
+            self.updates.refuse_open()
             self.ending = self.continuing
             return
         try:

@@ -19,6 +19,7 @@ from durable.model.events import (
     TaskScheduled,
     TimerCanceled,
     TimerCreated,
+    UpdateAnswered,
 )
 from durable.model.failure import FailureDetails
 from durable.model.places import Place
@@ -75,6 +76,9 @@ def describe(decision: Decision) -> str:
             return f"sub-orchestration {decision.name!r} (task {decision.task_id})"
         case EventSent():
             return f"event {decision.name!r} to {decision.instance_id!r} (task {decision.task_id})"
+        case UpdateAnswered():
+            verb = "answering" if decision.failure is None else "refusing"
+            return f"{verb} update {decision.name!r} ({decision.message_id})"
         case EntityOperationCalled() | EntityOperationSignaled():
             verb = "calling" if isinstance(decision, EntityOperationCalled) else "signalling"
             return (
@@ -110,6 +114,8 @@ def _identity(decision: Decision) -> tuple[object, ...]:
             return type(decision), decision.task_id, decision.entity_id
         case EventSent():
             return type(decision), decision.task_id, decision.instance_id, decision.name
+        case UpdateAnswered():
+            return type(decision), decision.message_id, decision.failure is None
         case _:
             return (type(decision),)
 

@@ -8,6 +8,7 @@ prefix already run; dropping it never changes a result.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from durable.codec import encode
@@ -39,6 +40,7 @@ from durable.model.events import (
     TimerCreated,
     TimerFired,
     Turn,
+    UpdateAnswered,
 )
 from durable.model.instance import OrchestrationRuntimeStatus
 
@@ -173,14 +175,16 @@ class Execution(Following):
             if item.kind is not Send.ACTIVITY or item.task_id in self.outstanding
         ]
         events: tuple[Event, ...] = tuple(self._events)
-        self._events, self._sending, self._turn_time = [], [], None
+        answers = tuple(self._answers)
+        self._events, self._sending, self._answers, self._turn_time = [], [], [], None
         self.time = time
         sequence, self.sequence = self.sequence, self.sequence + 1
         self.is_open = ending is not None and more and not isinstance(ending, ContinueAsNew)
         if ending is None or self.is_open:
             status = Status.SUSPENDED if decider.suspended else Status.RUNNING
             turn = Turn(sequence, time, self.execution_id, events, open=self.is_open, nonce=nonce)
-            return Commit(turn, tuple(outbox), status, self.execution_id, decider.custom_status)
+            custom = decider.custom_status
+            return Commit(turn, tuple(outbox), status, self.execution_id, custom, answers=answers)
         if not isinstance(ending, ExecutionTerminated):
             events = (*events, ending)
         for task_id in list(self.outstanding):
@@ -189,8 +193,10 @@ class Execution(Following):
             OutboxItem(Send.UNLOCK, lock, entity) for lock, entity in self.ledger.locks.items()
         ]
         if isinstance(ending, ContinueAsNew):
-            return self._continue(ending, events, outbox, sequence, time, nonce, forget=not more)
-        return self._finish(ending, events, outbox, sequence, time, nonce)
+            commit = self._continue(ending, events, outbox, sequence, time, nonce, forget=not more)
+        else:
+            commit = self._finish(ending, events, outbox, sequence, time, nonce)
+        return replace(commit, answers=answers)
 
     def _outbox(self, decisions: Sequence[Decision], time: datetime) -> list[OutboxItem]:
         """Note the decisions and list what they send; a timer cancelled at once sends nothing."""
@@ -223,6 +229,9 @@ class Execution(Following):
                 ):
                     kind = _TO_ENTITY[type(decision)]
                     outbox.append(OutboxItem(kind, decision.task_id, decision.entity_id))
+                case UpdateAnswered():
+                    if decision.message_id not in self.ledger.answered:
+                        self._answers.append(decision.message_id)
                 case ContinueAsNew() | ExecutionCompleted():
                     pass
             self._note(decision, time, self.sequence)

@@ -26,6 +26,7 @@ from durable.model.events import (
     OrchestratorStarted,
     Scheduling,
     Turn,
+    UpdateAnswered,
 )
 from durable.model.failure import FailureDetails
 from durable.model.functions import OrchestratorDefinition
@@ -56,6 +57,8 @@ class Folded:
         self._events: list[Event] = []
         """What the next turn holds so far."""
         self._sending: list[OutboxItem] = []
+        self._answers: list[str] = []
+        """The ids of the updates that it answers."""
         self._history: list[Turn] = []
         self._refusal: FailureDetails | None = None
         self._decider = Decider(definition, instance_id, parent, DurableOrchestrationContext)
@@ -75,7 +78,10 @@ class Folded:
         be the one that ended the execution, or continued it as new. Raises NonDeterminismError
         where the code decides otherwise than history has it.
         """
-        return cls(definition, instance_id, start, parent)._folded(effective(history))
+        turns = list(history)
+        execution = cls(definition, instance_id, start, parent)
+        execution._remember_answers(turns)
+        return execution._folded(effective(turns))
 
     @classmethod
     def failed(
@@ -92,6 +98,7 @@ class Folded:
         events = tuple(e for e in last.events if not isinstance(e, ExecutionCompleted))
         turns.append(replace(last, events=events, open=True))
         execution = cls(definition, instance_id, start, parent)._folded(turns)
+        execution._remember_answers(history)
         execution._history = list(history)
         return execution
 
@@ -190,6 +197,12 @@ class Folded:
         self.is_open = turn.open and not ends
         self.ledger.seen.update(turn.seen)
         return turn.closing if ends else turn.events
+
+    def _remember_answers(self, history: Sequence[Turn]) -> None:
+        """Those that a rewind has undone were given all the same."""
+        events = (event for turn in history for event in turn.events)
+        answers = (event for event in events if isinstance(event, UpdateAnswered))
+        self.ledger.answered.update(answer.message_id for answer in answers)
 
     def _replay_turn(self, turn: Turn) -> None:
         decider, last, time = self._decider, None, turn.time

@@ -32,13 +32,14 @@ from durable.model.events import (
     OrchestratorStarted,
     Scheduling,
     Turn,
+    UpdateRequested,
 )
 from durable.model.places import Place
 
 Asking = Scheduling | EventSent | EntityOperationSignaled
 """What has a number of its own, and is a step by that."""
 
-_Taken = ExecutionStarted | Completion | EventRaised | OrchestratorStarted
+_Taken = ExecutionStarted | Completion | EventRaised | UpdateRequested | OrchestratorStarted
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def prefix_of(execution_id: str, history: Iterable[Turn], step: int) -> Prefix:
         elif isinstance(event, ExecutionRewound | OrchestratorStarted):
             if event.next_id:
                 recorded.append(Recorded(OrchestratorStarted(time, event.next_id), time))
-        elif isinstance(event, EventRaised):
+        elif isinstance(event, EventRaised | UpdateRequested):
             if not past:
                 recorded.append(Recorded(event, time))
         elif isinstance(event, Completion):
@@ -224,7 +225,7 @@ def _seen(events: Iterable[tuple[Event, datetime]]) -> Iterator[tuple[Event, dat
             yield from ((each, time) for each in held)
             held.clear()
             yield event, time
-        elif resting and isinstance(event, Completion | EventRaised):
+        elif resting and isinstance(event, Completion | EventRaised | UpdateRequested):
             held.append(event)
         else:
             yield event, time

@@ -38,6 +38,8 @@ from durable.model.events import (
     TimerCanceled,
     TimerCreated,
     TimerFired,
+    UpdateAnswered,
+    UpdateRequested,
 )
 
 NEAR = timedelta(minutes=2)
@@ -65,6 +67,9 @@ class Ledger:
         """Entities by the task id of the lock request, from then until the release."""
         self.seen: dict[str, datetime] = {}
         """The ids of the messages that were taken, and when."""
+        self.answered: set[str] = set()
+        """Those of the updates among them that were answered, also where a rewind has undone
+        that: whoever asked may have read it."""
 
     def note(self, event: Event, time: datetime, sequence: int) -> None:
         """What an event changes in the set of open tasks and known messages."""
@@ -96,12 +101,15 @@ class Ledger:
                 self.outstanding[event.task_id] = Outstanding(event, time, sequence)
             case (
                 EventRaised()
+                | UpdateRequested()
                 | ExecutionSuspended()
                 | ExecutionResumed()
                 | ExecutionTerminated()
                 | ExecutionRewound()
             ):
                 self.seen[event.message_id] = time
+            case UpdateAnswered():
+                self.answered.add(event.message_id)
             case _:
                 pass
 

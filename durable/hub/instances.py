@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from durable.errors import RowExists, RowMissing
+from durable.hub.answers import answer_rows
 from durable.hub.columns import payload_columns, payload_from_columns
 from durable.hub.formats import FORMAT, check_format
 from durable.hub.keys import (
@@ -114,12 +115,14 @@ class Instances(Removal):
         consumed: Sequence[str] = (),
         gate: str | None = None,
         reduced: Sequence[StoredTurn] = (),
+        answers: Sequence[str] = (),
     ) -> Head:
         """Append a turn: one transaction on the head's etag, the turn's row and the inbox.
 
         `head` is the new state under the etag that was read. `gate` is the gate's etag for a
         turn that ends the instance: the gate goes with it, if nothing was accepted since.
-        `reduced` are turns that are to stand in place of what they were.
+        `reduced` are turns that are to stand in place of what they were, and `answers` the ids
+        of updates whose answers come with it.
         Returns the head under its new etag. Raises RowChanged, RowExists or RowMissing when
         another won.
         """
@@ -152,6 +155,7 @@ class Instances(Removal):
         values = head.changed(values)
         ops: list[Op] = [Merge(head_key(instance), values, head.etag)]
         ops += [Insert(turn_key(incarnation, turn.sequence), row), *_replaced(head, reduced)]
+        ops += answer_rows(short, incarnation, answers) if answers else []
         ops += [Delete(key) for key in consumed]
         if gate:
             ops.append(Delete(gate_key(incarnation), gate))

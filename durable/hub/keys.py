@@ -117,6 +117,26 @@ def payload_key(incarnation: str, name: str, part: int) -> str:
     return f"{incarnation}|p|{name}|{part:03}"
 
 
+def query_answer_key(incarnation: str, ask_id: str) -> str:
+    """The answer to a query, for whoever asked under that id."""
+    return f"{incarnation}|f|{ask_id}"
+
+
+def update_answer_key(incarnation: str, message_id: str) -> str:
+    """The answer to an update. It sorts right before the turns: see `outlived_range`."""
+    return f"{incarnation}|g|{encode(message_id)}"
+
+
+def is_answer_key(key: str) -> bool:
+    """Whether it is one of these two."""
+    return key.partition("|")[2][:2] in ("f|", "g|")
+
+
+def outlived_range(incarnation: str, base: int) -> tuple[str, str]:
+    """All answers, and the turns before `base`."""
+    return f"{incarnation}|f|", turn_key(incarnation, base)
+
+
 def payload_range(incarnation: str) -> tuple[str, str]:
     """All payloads."""
     return f"{incarnation}|p", f"{incarnation}|q"

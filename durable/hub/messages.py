@@ -21,7 +21,8 @@ from durable.model.events import Payload, PayloadRef, TaskScheduled, Turn
 
 FORMAT = 1
 PACKED = 2
-"""The format of what an earlier version cannot read: several work items, or rings, in one."""
+"""The format of what an earlier version cannot read: several work items, or rings, in one, and
+queries."""
 
 RINGS = 25
 """For how many instances one message rings at most."""
@@ -194,6 +195,34 @@ class WorkBatch:
         return WorkBatch(tuple(replace(item, lack=item.lack + 1) for item in self.items))
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Asks an instance something, for a client that has not its code. `until` is when nobody
+    waits for the answer any more; `lack` counts deliveries to workers without the code."""
+
+    instance_id: str
+    incarnation: str
+    name: str
+    ask_id: str
+    until: datetime
+    input: str | None = None
+    lack: int = 0
+
+    def encode(self) -> bytes:
+        """UTF-8 JSON; who asks sees that it fits."""
+        data: dict[str, Any] = {
+            "v": PACKED,
+            "kind": "query",
+            "instance": self.instance_id,
+            "inc": self.incarnation,
+            "name": self.name,
+            "ask": self.ask_id,
+            "until": self.until.isoformat(),
+            "lack": self.lack,
+        }
+        return _dump(data if self.input is None else {**data, "input": self.input})
+
+
 def packed(items: Sequence[WorkItem], most: int) -> Iterator[bytes]:
     """Bodies that hold all the items of one turn and activity, up to `most` in each."""
     for start in range(0, len(items), most):
@@ -205,7 +234,7 @@ def packed(items: Sequence[WorkItem], most: int) -> Iterator[bytes]:
             yield from packed(part, (len(part) + 1) // 2)
 
 
-def decode_message(body: bytes) -> Doorbell | Doorbells | WorkItem | WorkBatch:
+def decode_message(body: bytes) -> Doorbell | Doorbells | Query | WorkItem | WorkBatch:
     """Raises BadMessage with a reason for anything else."""
     try:
         data = json.loads(body)
@@ -223,6 +252,8 @@ def decode_message(body: bytes) -> Doorbell | Doorbells | WorkItem | WorkBatch:
             return _doorbell(data)
         if data.get("kind") == "rings":
             return _doorbells(data)
+        if data.get("kind") == "query":
+            return _query(data)
         if data.get("kind") == "work":
             return _work_item(data)
         if data.get("kind") == "batch":
@@ -253,6 +284,21 @@ def _doorbells(data: dict[str, Any]) -> Doorbells:
     return Doorbells(instances, _typed(data.get("guard", False), bool))
 
 
+def _query(data: dict[str, Any]) -> Query:
+    instance, text = _instance(data["instance"]), data.get("input")
+    if is_entity(instance):
+        raise ValueError("an entity answers no queries")
+    return Query(
+        instance,
+        _matching(data["inc"], _HEX),
+        _text(data["name"], _LONGEST_NAME),
+        _matching(data["ask"], _HEX),
+        _moment(data["until"]),
+        None if text is None else _text(text, LIMIT),
+        _number(data.get("lack", 0)),
+    )
+
+
 def _work_batch(data: dict[str, Any]) -> WorkBatch:
     tasks = _typed(data["tasks"], list)
     if not tasks:
@@ -270,9 +316,7 @@ def _work_item(data: dict[str, Any]) -> WorkItem:
         )
     elif payload is not None:
         _text(payload, LIMIT)
-    scheduled = datetime.fromisoformat(_typed(data["scheduled"], str))
-    if scheduled.tzinfo is None:
-        raise ValueError("scheduled has no time zone")
+    scheduled = _moment(data["scheduled"])
     instance = _instance(data["instance"])
     if is_entity(instance):
         raise ValueError("an entity has no activities")
@@ -304,6 +348,13 @@ def _instance(value: Any) -> str:
     if is_entity(text):
         EntityId.parse(text)
     return text
+
+
+def _moment(value: Any) -> datetime:
+    moment = datetime.fromisoformat(_typed(value, str))
+    if moment.tzinfo is None:
+        raise ValueError(f"{value[:40]!r} has no time zone")
+    return moment
 
 
 def _trace(value: Any) -> tuple[str, str]:

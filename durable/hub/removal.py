@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from durable.errors import RowMissing
+from durable.hub.answers import Answers, StoredAnswer
 from durable.hub.formats import check_format
-from durable.hub.keys import encode, head_key, history_range, incarnation_range, payload_range
+from durable.hub.keys import (
+    encode,
+    head_key,
+    incarnation_range,
+    is_answer_key,
+    outlived_range,
+    payload_range,
+)
 from durable.hub.payloads import references, row_keys, spilled_names
-from durable.hub.reading import PayloadGone, Reading, between
+from durable.hub.reading import PayloadGone, between
 from durable.hub.rows import Head
 from durable.model.events import PayloadRef
 from durable.ports import Delete, Merge, Op
@@ -18,7 +27,7 @@ from durable.ports import Delete, Merge, Op
 DELETE_BATCH = 90
 
 
-class Removal(Reading):
+class Removal(Answers):
     """Deletes of one hub's history table; each is safe to repeat."""
 
     async def delete_rows(self, instance_id: str, keys: Sequence[str]) -> None:
@@ -86,17 +95,27 @@ class Removal(Reading):
             if token is None:
                 return
 
-    async def trim(self, head: Head) -> None:
-        """Delete the turns of earlier generations, and payloads that nothing names any more."""
+    async def trim(self, head: Head, before: datetime) -> None:
+        """Delete the turns of earlier generations with the answers that they gave before that
+        time, and payloads that nothing names any more."""
         held = {holding.sequence for holding in head.holdings}
         first = await self.turn(head.instance_id, head.incarnation, head.base)
         named = references(first.turn) if first else set()
         named |= {p for p in (head.input, head.custom_status) if isinstance(p, PayloadRef)}
         dead: dict[str, int] = {}
         turns: list[str] = []
-        low, high = history_range(head.incarnation, 0, head.base)
+        low, high = outlived_range(head.incarnation, head.base)
         for row in await self._range(head.instance_id, low, high):
             check_format(row)
+            if is_answer_key(row.key):
+                answer = StoredAnswer.from_row(row)
+                ref = answer.result
+                if row.timestamp < before and answer.turn < head.base:
+                    turns.append(row.key)
+                    dead |= {ref.key: ref.rows} if isinstance(ref, PayloadRef) else {}
+                elif isinstance(ref, PayloadRef):
+                    named.add(ref)
+                continue
             if int(row.key[-10:]) in held:
                 continue
             turns.append(row.key)

@@ -50,6 +50,10 @@ class Ringer(Protocol):
         then, where that is known."""
         ...
 
+    async def wait_for_answer(self, ask_id: str, seconds: float) -> None:
+        """Return after `seconds`, or sooner when the answer to that was given here."""
+        ...
+
 
 class QueueRinger:
     """Rings through the control queue: for processes that run no orchestrations."""
@@ -97,6 +101,10 @@ class QueueRinger:
         """Sleep."""
         await self._hub.storage.clock.sleep(seconds)
         return None
+
+    async def wait_for_answer(self, ask_id: str, seconds: float) -> None:
+        """Sleep."""
+        await self._hub.storage.clock.sleep(seconds)
 
 
 async def create_all(hub: Hub, starts: Sequence[tuple[Head, Spill]]) -> list[Head | Exception]:

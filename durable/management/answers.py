@@ -20,10 +20,13 @@ from durable.errors import (
     InvalidRequestError,
     PayloadError,
     PayloadTooLargeError,
+    QueryFailedError,
     StorageError,
     Throttled,
     UnknownFormat,
     UnknownFunctionError,
+    UnknownQueryError,
+    UpdateRejectedError,
 )
 
 _log = logging.getLogger("durable.management")
@@ -34,11 +37,14 @@ _REFUSED: tuple[tuple[type[Exception], int, str], ...] = (
     (PayloadTooLargeError, 413, "PayloadTooLarge"),
     (PayloadError, 400, "InvalidPayload"),
     (InvalidInstanceIdError, 400, "InvalidInstanceId"),
+    (UnknownQueryError, 404, "UnknownQuery"),
     (UnknownFunctionError, 400, "UnknownFunction"),
     (InvalidRequestError, 400, "InvalidRequest"),
     (InstanceNotFoundError, 404, "InstanceNotFound"),
     (InstanceExistsError, 409, "InstanceExists"),
     (InstanceFinishedError, 410, "InstanceFinished"),
+    (QueryFailedError, 422, "QueryFailed"),
+    (UpdateRejectedError, 422, "UpdateRejected"),
 )
 
 

@@ -46,6 +46,8 @@ from durable.model.events import (
     TimerCanceled,
     TimerCreated,
     TimerFired,
+    UpdateAnswered,
+    UpdateRequested,
 )
 from durable.model.failure import FailureDetails
 
@@ -126,8 +128,11 @@ class _History:
             case TimerFired() | TimerCanceled():
                 fire_at = self._timers.get(event.task_id)
                 return {"FireAt": micros_of(fire_at)} if fire_at else {}
-            case EventRaised():
+            case EventRaised() | UpdateRequested():
                 return {"Name": encode(event.name), **self._input(event.input)}
+            case UpdateAnswered():
+                failed = _failure(event.failure) if event.failure is not None else {}
+                return {"Name": encode(event.name), **self._result(event.result), **failed}
             case ExecutionSuspended() | ExecutionResumed() | ExecutionRewound():
                 return {"Reason": encode(event.reason)}
             case ExecutionTerminated():

@@ -81,6 +81,16 @@ class Query:
             )
         return float(value)
 
+    def json(self, name: str) -> object:
+        """Plain JSON values, None when it is absent. Raises PayloadError for what is not JSON."""
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            return decode(value)
+        except PayloadError as error:
+            raise PayloadError(f"{name} is not acceptable as JSON: {error}") from error
+
     def moment(self, name: str) -> datetime | None:
         """A date, or date and time, in ISO 8601; UTC unless it has an offset."""
         value = self.text(name)

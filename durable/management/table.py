@@ -10,7 +10,7 @@ from dataclasses import replace
 import azure.functions as func
 
 from durable.codec import encode
-from durable.management import entities, operations
+from durable.management import asking, entities, operations
 from durable.management.answers import answer
 from durable.management.fork_body import SCHEMA
 from durable.management.open_api import open_api
@@ -197,6 +197,47 @@ ROUTES: tuple[Route, ...] = (
         "Give an event to an instance.",
         {**_STEERED, 413: "The event's data is too large."},
         body="The event's data: any JSON, nothing for null.",
+    ),
+    Route(
+        "GET",
+        "instances/{id}/queries/{name}",
+        "query",
+        asking.query,
+        "What an instance answers from its own state, which stays as it is.",
+        {
+            200: "The answer: any JSON.",
+            **_BAD,
+            404: "There is no such instance, or it answers no such query.",
+            413: "The input is too large.",
+            422: "The query failed: its handler raised, or the code does not fit the history.",
+            409: "It has not begun, or no worker has answered, within the timeout.",
+        },
+        query=(
+            Parameter("input", "string", "The query's input, as JSON."),
+            Parameter("timeout", "number", "Wait so many seconds at most; 10 by default."),
+        ),
+    ),
+    Route(
+        "POST",
+        "instances/{id}/updates/{name}",
+        "update",
+        asking.update,
+        "Give an instance an event that it answers.",
+        {
+            200: "The answer: any JSON.",
+            202: "Stored, and not answered within the timeout: its updateId, under which it can be "
+            "asked for again.",
+            **_BAD,
+            **_UNKNOWN,
+            410: "The instance has ended, and not answered.",
+            413: "The data is too large.",
+            422: "The instance refuses it.",
+        },
+        query=(
+            Parameter("timeout", "number", "Wait so many seconds at most; 10 by default."),
+            Parameter("updateId", "string", "Repeated under it, an update gets the same answer."),
+        ),
+        body="The update's data: any JSON, nothing for null.",
     ),
     Route(
         "POST",

@@ -31,13 +31,15 @@ class Send(StrEnum):
     START = "start"
     DROP_PAYLOAD = "drop-payload"
     REWIND = "rewind"
+    UPDATES = "updates"
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
     """One thing to send for a turn. What to say is in the turn's event with that task id, for
-    REPLY in its last event; an instance other than the task's own is named by `target`, which
-    for DROP_PAYLOAD names the payload as `owner|name|rows`."""
+    REPLY in its last event, for UPDATES in its answers from that number on; an instance other than
+    the task's own is named by `target`, which for DROP_PAYLOAD names the payload as
+    `owner|name|rows`."""
 
     kind: Send
     task_id: int = -1
@@ -74,6 +76,8 @@ class Commit:
     input: str | None = None
     """The new generation's input, where the turn continued as new."""
     version: str | None = None
+    answers: tuple[str, ...] = ()
+    """The ids of the updates that this turn answers for the first time."""
 
     @property
     def continued(self) -> bool:

@@ -92,6 +92,15 @@ class EventRaised:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateRequested:
+    """An event whose sender waits for an answer under its `message_id`."""
+
+    name: str
+    message_id: str
+    input: Payload = None
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutionSuspended:
     message_id: str
     reason: str | None = None
@@ -172,6 +181,16 @@ class EventSent:
     instance_id: str
     name: str
     input: Payload = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAnswered:
+    """The answer to an UpdateRequested: a result, or with a `failure` a refusal."""
+
+    name: str
+    message_id: str
+    result: Payload = None
+    failure: FailureDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +290,7 @@ Completion = (
     | EntityLockGranted
     | TimerFired
 )
-Signal = EventRaised | ExecutionSuspended | ExecutionResumed | ExecutionTerminated
+Signal = EventRaised | UpdateRequested | ExecutionSuspended | ExecutionResumed | ExecutionTerminated
 Incoming = ExecutionStarted | Completion | Signal | ExecutionRewound | OrchestratorStarted
 Scheduling = (
     TaskScheduled
@@ -282,7 +301,13 @@ Scheduling = (
 )
 Ending = ContinueAsNew | ExecutionCompleted
 Decision = (
-    Scheduling | TimerCanceled | EventSent | EntityOperationSignaled | EntityUnlockSent | Ending
+    Scheduling
+    | TimerCanceled
+    | EventSent
+    | UpdateAnswered
+    | EntityOperationSignaled
+    | EntityUnlockSent
+    | Ending
 )
 EntityRequest = EntityOperation | EntityLock | EntityUnlock
 EntityDecision = EntityReplied | EntityOperationSignaled | SubOrchestrationInstanceCreated

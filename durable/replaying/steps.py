@@ -27,6 +27,7 @@ from durable.model.events import (
     TaskFailed,
     TimerFired,
     Turn,
+    UpdateRequested,
 )
 
 _ENDS: dict[type[Any], str] = {
@@ -92,6 +93,8 @@ def _came(event: Event, tasks: dict[int, str]) -> str:
             return "the start"
         case EventRaised():
             return f"event {event.name!r}"
+        case UpdateRequested():
+            return f"update {event.name!r}"
         case ExecutionSuspended():
             return "it was suspended"
         case ExecutionResumed():

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from durable.engine.ledger import NEAR
 from durable.errors import ContainerMissing
+from durable.hub.answers import KEPT
 from durable.hub.hub import Hub
 from durable.hub.messages import Doorbell, WorkItem, packed
 from durable.hub.ringing import Ringer
@@ -85,6 +86,8 @@ class Dispatcher:
                 await self._entities.unlock(head, turn, item)
             case Send.ANSWER:
                 await self._entities.answer(head, turn, item)
+            case Send.UPDATES:
+                await self._hub.instances.add_answers(head, turn, item.task_id)
             case Send.TRIM:
                 await self._trim(head)
             case Send.DROP_PAYLOAD:
@@ -163,7 +166,8 @@ class Dispatcher:
     async def _trim(self, head: Head) -> None:
         latest = await self._hub.instances.head(head.instance_id)
         if latest is not None and latest.incarnation == head.incarnation:
-            await self._hub.instances.trim(latest)
+            before = self._hub.storage.clock.now() - KEPT
+            await self._hub.instances.trim(latest, before)
 
     async def _drop_payload(self, head: Head, item: OutboxItem) -> None:
         owner, name, rows = item.target.split("|")

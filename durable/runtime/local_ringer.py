@@ -217,6 +217,13 @@ class LocalRinger:
 
     async def wait(self, instance_id: str, seconds: float) -> Head | None:
         """See `Ringer`."""
+        return await self._wait(instance_id, seconds)
+
+    async def wait_for_answer(self, ask_id: str, seconds: float) -> None:
+        """See `Ringer`."""
+        await self._wait(_answer(ask_id), seconds)
+
+    async def _wait(self, instance_id: str, seconds: float) -> Head | None:
         ended: asyncio.Future[Head | None] = asyncio.get_running_loop().create_future()
         self._watchers.setdefault(instance_id, []).append(ended)
         sleeping = asyncio.ensure_future(self._hub.storage.clock.sleep(seconds))
@@ -238,6 +245,11 @@ class LocalRinger:
         if self._runtime.is_running(instance_id):
             self._over.add(instance_id)
 
+    def answered(self, ask_id: str) -> None:
+        """An update was answered here: tell who waits for that."""
+        for watcher in self._watchers.pop(_answer(ask_id), ()):
+            watcher.set_result(None)
+
     def begins(self, instance_id: str) -> None:
         """Its run begins here."""
         self._begun.discard(instance_id)
@@ -248,3 +260,8 @@ class LocalRinger:
 
     def _deadline(self) -> float | None:
         return self._runtime.deadline(self._runtime.options.local_budget)
+
+
+def _answer(ask_id: str) -> str:
+    """Under which name its watchers are kept; no instance has such an id."""
+    return f"\0{ask_id}"

@@ -15,6 +15,7 @@ from durable.hub.messages import (
     Doorbell,
     Doorbells,
     NewerMessage,
+    Query,
     WorkBatch,
     WorkItem,
     decode_message,
@@ -45,8 +46,10 @@ class Messages:
     async def handle_control(self, queue: str, message: Message, asked: float) -> None:
         """Do what a control message asks for, and delete it. One that is none of ours becomes a
         dead letter. `asked` is the monotonic time when receiving it was begun."""
-        bell = await self._decode(queue, message.body, Doorbell | Doorbells)
-        if bell is None:
+        bell = await self._decode(queue, message.body, Doorbell | Doorbells | Query)
+        if isinstance(bell, Query):
+            await self._query(queue, bell)
+        if bell is None or isinstance(bell, Query):
             await self._delete(queue, message)
             return
         if isinstance(bell, Doorbells):
@@ -84,7 +87,10 @@ class Messages:
         self, queue: str, body: bytes, message_id: str, dequeue_count: int
     ) -> None:
         """As `handle_control`; whoever received the message deletes it when this returns."""
-        bell = await self._decode(queue, body, Doorbell | Doorbells)
+        bell = await self._decode(queue, body, Doorbell | Doorbells | Query)
+        if isinstance(bell, Query):
+            await self._query(queue, bell)
+            return
         if bell is None:
             return
         deadline = self._runtime.deadline(self._runtime.options.invocation_budget)
@@ -117,6 +123,15 @@ class Messages:
         await self._runtime.work.handle(queue, item, None, dequeue_count, deadline, follows)
 
     # ---- small things ----
+
+    async def _query(self, queue: str, query: Query) -> None:
+        """Answer it in the place of a turn: it replays as one does."""
+        self._runtime.batches.weights[queue] = 1
+        self._runtime.turns.used += 1
+        try:
+            await self._runtime.queries.handle(queue, query)
+        finally:
+            self._runtime.turns.give()
 
     async def _under(self, guard: Guard, message: Message, work: Awaitable[None]) -> None:
         """Do what a held message asks for. One that fails each time becomes a dead letter, since

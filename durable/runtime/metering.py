@@ -17,7 +17,13 @@ from durable.hub.rows import Head
 from durable.hub.usage import UsageRows, WorkerUsage
 from durable.model.commit import Commit
 from durable.model.entities import is_entity
-from durable.model.events import EventRaised, TaskCompleted, TaskFailed, TimerFired
+from durable.model.events import (
+    EventRaised,
+    TaskCompleted,
+    TaskFailed,
+    TimerFired,
+    UpdateRequested,
+)
 from durable.model.meter import Meter, as_work, upkeep
 
 logger = logging.getLogger("durable.runtime")
@@ -112,7 +118,7 @@ class UsageReporter:
             if isinstance(event, TaskCompleted | TaskFailed):
                 inline = event.task_id in here
                 tally["inline_activities" if inline else "queued_activities"] += 1
-            elif isinstance(event, EventRaised):
+            elif isinstance(event, EventRaised | UpdateRequested):
                 tally["events"] += 1
             elif isinstance(event, TimerFired):
                 tally["timers"] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,27 +13,26 @@ from typing import Any
 from durable.codec import encode
 from durable.engine.execution import Execution
 from durable.errors import NonDeterminismError, RowChanged
+from durable.hub.answers import answers_of
 from durable.hub.messages import WorkItem
-from durable.hub.payloads import digest, references
 from durable.hub.reading import PayloadGone
 from durable.hub.rows import Head, InboxRow, has_id
 from durable.hub.timers import START
-from durable.hub.together import together
 from durable.model.commit import Commit, OutboxItem, Send
 from durable.model.events import (
     Arrival,
     Event,
     ExecutionCompleted,
     ExecutionRewound,
-    ExecutionStarted,
     ExecutionTerminated,
-    PayloadRef,
     TaskScheduled,
     Turn,
+    UpdateRequested,
 )
 from durable.model.failure import FailureDetails
 from durable.runtime.forking import forked, not_taken_over
 from durable.runtime.hold import Stuck, TaskKey
+from durable.runtime.loading import stored_history
 from durable.runtime.logs import of_instance
 from durable.runtime.loopless import without_event_loop
 from durable.runtime.slots import first
@@ -40,6 +40,9 @@ from durable.runtime.telling import place_of, tell_of_turn
 from durable.runtime.turns import INBOX_ROWS, Status, Turns, logger
 
 LATE_START = timedelta(seconds=30)
+
+OPERATIONS = 97
+"""Of a transaction, beside head, turn and gate."""
 
 AHEAD_SECONDS = 0.1
 """For so long at most the code goes on before what it did is stored, where that is asked for."""
@@ -61,7 +64,7 @@ class OrchestrationTurns(Turns[Execution]):
             if self._inbox is None:
                 await self._look(head)
         most = INBOX_ROWS if self._runtime.options.grouped else 1
-        rows = self._inbox.rows[:most] if self._inbox else []
+        rows = _fitting(self._inbox.rows, most) if self._inbox else []
         if not self._runtime.options.grouped:
             offers = {} if rows else dict(list(offers.items())[:1])
         due = head.next_timer is not None and head.next_timer <= now
@@ -96,12 +99,13 @@ class OrchestrationTurns(Turns[Execution]):
             await self._go_ahead(head, execution)
         if execution.needs_inbox and self._inbox is None and not (execution.ends and head.gate):
             # the gate's etag must be older than the last look into the inbox
-            rows = (await self._look(head)).rows[:most]
+            rows = _fitting((await self._look(head)).rows, most)
             execution.take(await self._resolved(head, rows), now=now)
         more = self._inbox is not None and len(self._inbox.rows) > len(rows)
         commit = execution.commit(nonce=self._hub.new_id(16), more=more)
         if head.sequence == 0:
             commit = replace(commit, outbox=(*commit.outbox, *_start_timer(head)))
+        commit = _with_room(commit, len(rows))
         if not await self._commit(head, execution, commit, [row.key for row in rows], set(offers)):
             execution.close()
             return []
@@ -190,20 +194,7 @@ class OrchestrationTurns(Turns[Execution]):
         if (lacking := taking.lacks(head)) is not None:
             raise lacking
         definition = taking.registry.orchestrators[head.name]
-        text = await self._instances.text(head.instance_id, head.incarnation, head.input)
-        if text is not None and isinstance(head.input, PayloadRef):
-            self.known[digest(text)] = head.input
-        start = ExecutionStarted(head.name, head.execution_id, text, head.version)
-        history: list[Turn] = []
-        turns = await self._instances.history(head) if head.sequence > head.base else []
-        for stored in turns:
-            turn = stored.turn
-            if references(turn):
-                events = await together(
-                    turn.events, lambda event: self._instances.resolve(head, event, self.known)
-                )
-                turn = replace(turn, events=tuple(events))
-            history.append(turn)
+        start, history = await stored_history(self._instances, head, self.known)
         given = definition, head.instance_id, start, head.parent, history
         fold = Execution.failed if _has_ended(history) else Execution.replay
         refusal = taking.refusal(head) or not_taken_over(head, history)
@@ -332,6 +323,23 @@ class OrchestrationTurns(Turns[Execution]):
 
 
 _ABANDONED = ExecutionTerminated("abandoned", "its parent does not wait for it any more")
+
+
+def _fitting(rows: Sequence[InboxRow], most: int) -> list[InboxRow]:
+    """The first rows that one transaction can take: an update leaves, and its answer comes."""
+    weights = [2 if isinstance(row.arrival.event, UpdateRequested) else 1 for row in rows]
+    total = itertools.accumulate(weights)
+    return [row for row, sum_ in zip(rows, total, strict=True) if sum_ <= most] or list(rows[:1])
+
+
+def _with_room(commit: Commit, consumed: int) -> Commit:
+    """With the answers that fit into the turn's transaction; the others come right after it."""
+    room = OPERATIONS - consumed
+    if len(commit.answers) <= room:
+        return commit
+    given = [answer.message_id for answer in answers_of(commit.turn)]
+    later = OutboxItem(Send.UPDATES, given.index(commit.answers[room]))
+    return replace(commit, answers=commit.answers[:room], outbox=(*commit.outbox, later))
 
 
 def _terminates(row: InboxRow) -> bool:

@@ -46,6 +46,7 @@ from durable.runtime.logs import of_instance
 from durable.runtime.messages import Messages
 from durable.runtime.metering import spawn_as_work
 from durable.runtime.passing import Passing
+from durable.runtime.queries import Queries
 from durable.runtime.slots import Slots
 from durable.runtime.sweeper import Sweeper
 from durable.runtime.taking import Lacking, Taking
@@ -147,6 +148,7 @@ class Runtime:
         self.claims = Claims(hub, keeping, self.spawn, self._spawn)
         self.work = Work(self, executor)
         self.batches = Batches(self, self.work)
+        self.queries = Queries(hub, self.taking)
         self.messages = Messages(self)
         self._sweeper = Sweeper(self)
         self._draining = False
@@ -292,6 +294,8 @@ class Runtime:
         began = any(isinstance(event, ExecutionStarted) for event in commit.turn.events)
         if before.sequence == 0 and began:
             self._log(logging.INFO, before, "started %s %s")
+        for ask_id in commit.answers:
+            self.ringer.answered(ask_id)
         if commit.status.is_terminal:
             if commit.status is OrchestrationRuntimeStatus.COMPLETED:
                 self._log(logging.INFO, before, "completed %s %s")

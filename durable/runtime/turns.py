@@ -227,6 +227,7 @@ class Turns(ABC, Generic[X]):
                 consumed=consumed,
                 gate=gate if terminal else None,
                 reduced=self._hold.reduced(head),
+                answers=commit.answers,
             )
             won = True
             if spill.sizes:

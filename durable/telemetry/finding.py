@@ -24,7 +24,7 @@ def find_telemetry(*, tracing: bool = True, payloads: bool = False) -> Telemetry
     if "opentelemetry" not in sys.modules:
         return NO_TELEMETRY
     try:
-        from durable.telemetry.open_telemetry import OpenTelemetry, set_providers
+        from durable.telemetry.otel import OpenTelemetry, set_providers
 
         tracers, meters = set_providers()
         if tracers is None and meters is None:
@@ -49,7 +49,7 @@ def open_telemetry(
     SDK's.
     """
     try:
-        from durable.telemetry.open_telemetry import OpenTelemetry
+        from durable.telemetry.otel import OpenTelemetry
     except ImportError as error:
         raise ConfigurationError(
             "opentelemetry-api is not installed: install durable[telemetry]"

@@ -145,6 +145,41 @@ class SyncTestHub:
         """See `TestHub.raise_event`."""
         self.call(self._hub.raise_event(instance_id, name, data))
 
+    def query(
+        self,
+        instance_id: str,
+        name: str,
+        query_input: object = None,
+        *,
+        expected_type: Any = None,
+    ) -> Any:
+        """See `TestHub.query`."""
+        return self.call(
+            self._hub.query(instance_id, name, query_input, expected_type=expected_type)
+        )
+
+    def update(
+        self,
+        instance_id: str,
+        name: str,
+        data: object = None,
+        *,
+        expected_type: Any = None,
+        timeout: timedelta | float | None = None,
+        update_id: str | None = None,
+    ) -> Any:
+        """See `TestHub.update`."""
+        return self.call(
+            self._hub.update(
+                instance_id,
+                name,
+                data,
+                expected_type=expected_type,
+                timeout=timeout,
+                update_id=update_id,
+            )
+        )
+
     def signal_entity(self, name: str, key: str, operation: str, input: object = None) -> None:
         """See `TestHub.signal_entity`."""
         self.call(self._hub.signal_entity(name, key, operation, input))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from durable.client import DurableOrchestrationClient
 from durable.errors import InstanceNotFoundError
@@ -12,10 +13,15 @@ from durable.hub.rows import PURGING, Head
 from durable.management.links import LinkSigner
 from durable.model.functions import Registry
 from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus
+from durable.model.versioning import VersioningOptions
+from durable.runtime.queries import Queries
+from durable.runtime.taking import Taking
 from durable.testing.errors import StalledError
 from durable.testing.skipping import SkippingWorld
 from durable.testing.wanting import Wanting
 from durable.testing.world import HUB
+
+T = TypeVar("T")
 
 BASE_URL = "http://localhost:7071/api"
 """What links begin with; nothing listens there."""
@@ -25,14 +31,15 @@ class HubClient(DurableOrchestrationClient):
     """As any other, but that whoever waits is told at once, without asking again and again."""
 
     def __init__(
-        self, world: SkippingWorld, registry: Registry, default_version: str | None
+        self, world: SkippingWorld, registry: Registry, versioning: VersioningOptions
     ) -> None:
         hub = Hub(world.outside, HUB, telemetry=world.telemetry)
         super().__init__(
             hub,
             registry=registry,
             links=LinkSigner(bytes(32), BASE_URL, now=world.now),
-            default_version=default_version,
+            answerer=Queries(hub, Taking(registry, versioning=versioning)),
+            default_version=versioning.default_version,
         )
         self._world = world
         self._wanting = Wanting(hub, registry)
@@ -66,6 +73,16 @@ class HubClient(DurableOrchestrationClient):
                 f"after {seconds:g} s of the hub's time {await self.explain(instance_id)}"
             )
         return status
+
+    async def _until(
+        self,
+        instance_id: str,
+        ask_id: str,
+        look: Callable[[], Awaitable[T | None]],
+        seconds: float | None,
+    ) -> T | None:
+        until = None if seconds is None else self.now() + timedelta(seconds=seconds)
+        return await self._world.wait(look, until=until, explain=lambda: self.explain(instance_id))
 
     async def explain(self, instance_id: str) -> str:
         """Which status an instance has, and what it waits for."""

@@ -76,7 +76,7 @@ class TestHub:
         if durable.exceptions is not None:
             own = own.described_by(durable.exceptions)
         registry.update(with_purge_jobs(with_durable_http(own, _NoHttp())))
-        self._native = HubClient(world, registry, versioning.default_version)
+        self._native = HubClient(world, registry, versioning)
         bind_client(registry, self._native)
         self._activities = Activities(registry, world.underway, world.now)
         _track_entities(registry, world)
@@ -200,6 +200,42 @@ class TestHub:
         InstanceNotFoundError, InstanceFinishedError."""
         await self._native.raise_event(instance_id, name, data)
         await self.settle()
+
+    async def query(
+        self,
+        instance_id: str,
+        name: str,
+        query_input: object = None,
+        *,
+        expected_type: Any = None,
+    ) -> Any:
+        """What an instance answers from its state, without anything happening; see
+        `client.query`."""
+        return await self._native.query(instance_id, name, query_input, expected_type=expected_type)
+
+    async def update(
+        self,
+        instance_id: str,
+        name: str,
+        data: object = None,
+        *,
+        expected_type: Any = None,
+        timeout: timedelta | float | None = None,
+        update_id: str | None = None,
+    ) -> Any:
+        """Give an instance an update, let things happen until it is answered, and return the
+        answer; see `client.update`. Raises StalledError where no answer can come, and
+        TimeoutError after `timeout` (seconds or a timedelta, of the hub's time)."""
+        answer = await self._native.update(
+            instance_id,
+            name,
+            data,
+            expected_type=expected_type,
+            timeout=timeout,
+            update_id=update_id,
+        )
+        await self.settle()
+        return answer
 
     # ---- entities ----
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 from durable.engine.execution import Execution
 from durable.errors import DurableError
 from durable.hub.hub import Hub
 from durable.hub.rows import Head
-from durable.hub.together import together
 from durable.model.events import (
     EntityLockRequested,
     EntityOperationCalled,
     Event,
-    ExecutionStarted,
     SubOrchestrationInstanceCreated,
     TaskScheduled,
     TimerCreated,
 )
 from durable.model.functions import Registry
 from durable.model.instance import OrchestrationRuntimeStatus as Status
+from durable.runtime.loading import stored_history
 from durable.runtime.loopless import without_event_loop
 
 
@@ -52,19 +48,13 @@ class Wanting:
             return f"{what}, and its history cannot be replayed: {error}"
         wanted = [_words(item.event) for item in execution.outstanding.values()]
         wanted += [f"the event {name!r}" for name in execution.decider.awaited_events]
+        wanted += [f"the update {name!r}" for name in execution.decider.updates.awaited]
         execution.close()
         return f"{what} and waits for {', and for '.join(wanted) or 'nothing'}"
 
     async def _execution(self, head: Head) -> Execution:
         instances = self._hub.instances
-        text = await instances.text(head.instance_id, head.incarnation, head.input)
-        start = ExecutionStarted(head.name, head.execution_id, text, head.version)
-        history = []
-        for stored in await instances.history(head) if head.sequence > head.base else []:
-            events: list[Any] = await together(
-                stored.turn.events, lambda event: instances.resolve(head, event, {})
-            )
-            history.append(replace(stored.turn, events=tuple(events)))
+        start, history = await stored_history(instances, head, {})
         definition = self._registry.orchestrator(head.name)
         with without_event_loop():
             return Execution.replay(definition, head.instance_id, start, head.parent, history)

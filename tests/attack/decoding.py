@@ -27,6 +27,7 @@ from durable.model.instance import check_instance_id
 from durable.ports import Row
 from tests.attack.hostile_messages import NASTY, Attacker
 from tests.attack.requests import hostile_requests
+from tests.attack.serving import unanswered
 from tests.management.conftest import World
 
 FORBIDDEN = ("import", "exec", "compile", "pickle.", "marshal.", "os.", "subprocess.", "ctypes.")
@@ -124,7 +125,7 @@ async def answer_all(world: World) -> int:
 
 async def main() -> None:
     """Everything twice: what is imported late may be, the first time."""
-    world = World()
+    world = unanswered(World())
     await world.hub.create(app="test")
     await world.ended("echo", "done", "x")
     head = await world.hub.instances.head("done")

@@ -13,6 +13,16 @@ from durable.worker.http import HttpServer, bind, management_routes
 from tests.management.conftest import World
 
 
+def unanswered(world: World) -> World:
+    """The world, in which no worker answers: who waits for one has waited long enough at once."""
+
+    async def at_once(seconds: float) -> None:
+        world.clock.advance(seconds)
+
+    world.clock.sleep = at_once  # type: ignore[method-assign]
+    return world
+
+
 @asynccontextmanager
 async def listening(world: World, access: Access) -> AsyncIterator[int]:
     """The port, on 127.0.0.1."""

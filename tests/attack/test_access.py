@@ -30,7 +30,7 @@ from tests.attack.credentials import (
     tokens,
 )
 from tests.attack.requests import path_of
-from tests.attack.serving import listening
+from tests.attack.serving import listening, unanswered
 from tests.management.conftest import BASE, KEY, World
 
 BASES = ("api/durabletask", "runtime/webhooks/durabletask")
@@ -59,7 +59,7 @@ async def serving(world: World) -> AsyncIterator[Fetch]:
 
 @pytest.fixture
 async def world() -> World:
-    made = World()
+    made = unanswered(World())
     await made.hub.create(app="test")
     await made.client.start_new("work", INSTANCE)
     await made.client.start_new("work", "another")

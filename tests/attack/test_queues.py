@@ -24,6 +24,7 @@ from durable.hub.messages import (
     Doorbell,
     Doorbells,
     NewerMessage,
+    Query,
     WorkBatch,
     WorkItem,
     decode_message,
@@ -159,7 +160,8 @@ async def test_each_message_ends_somewhere_and_no_instance_minds() -> None:
         ids = (*OPEN, "ended", str(COUNTER), "nobody")
         kinds = {json.loads(body)["kind"] for body in sent.bodies}
         assert kinds == {"ring", "rings", "work", "batch"}
-        attacker = Attacker(SEED, sent.bodies, ids, waited=MOST_WAITS - 1)
+        asks = Query(ids[0], "ab", "state", "cd", hub.clock.now() + timedelta(days=1)).encode()
+        attacker = Attacker(SEED, [*sent.bodies, asks], ids, waited=MOST_WAITS - 1)
         queues = (hub.hub.names.control_queues[0], hub.hub.names.work_queue("add_queued"))
         injected: list[tuple[str, bytes]] = []
         for number in range(MESSAGES):
@@ -205,7 +207,7 @@ async def _ends(hub: MemoryHub, injected: list[tuple[str, bytes]]) -> Counter[st
         elif isinstance(message, Doorbells):
             rung = message.instances
         else:
-            assert isinstance(message, Doorbell)
+            assert isinstance(message, Doorbell | Query)
             rung = (message.instance_id,)
         known = [await hub.hub.instances.head(each) is not None for each in rung]
         ends["applied" if any(known) else "stale"] += 1

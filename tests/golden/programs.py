@@ -207,6 +207,27 @@ def _waits(app: df.DFApp) -> None:
         return await context.wait_for_external_event("DONE", list)
 
     @app.orchestration_trigger(context_name="context")
+    async def answers(context: Context) -> Any:
+        items: list[int] = context.get_input(list) or []
+
+        @context.on_update("add")
+        def add(item: int) -> int:
+            if item in items:
+                raise ValueError(f"{item} is there")
+            items.append(item)
+            return len(items)
+
+        context.set_query_handler("items", lambda: items)
+        close = await context.wait_for_update("close", str)
+        await context.call_activity("slow", len(items))
+        if close.data == "again":
+            close.answer(items)
+            context.continue_as_new(items)
+        else:
+            close.reject("it is closed already")
+        return items
+
+    @app.orchestration_trigger(context_name="context")
     async def eternal(context: Context) -> Any:
         left, got = context.get_input()
         if left == 0:

@@ -9,7 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.golden.steps import Step, cut, event, fork, mend, on, purge, run, signal, start, wait
+from tests.golden.steps import (
+    Step,
+    cut,
+    event,
+    fork,
+    mend,
+    on,
+    purge,
+    run,
+    signal,
+    start,
+    update,
+    wait,
+)
 
 DAY = 86_400.0
 
@@ -329,6 +342,28 @@ RECIPES = [
         "an entity whose answers lie in rows of their own, which go once they were given",
         [start("asks_at_length", "a", 60_000), run(60)],
         writes=(13, 14, 15, 21),
+    ),
+    Recipe(
+        "updates",
+        "updates that a handler answers, or refuses, or the code later, through a new generation",
+        [
+            start("answers", "u"),
+            run(2),
+            update("u", "add", 7, "first"),
+            cut("asked"),
+            run(2),
+            update("u", "add", 7, "second"),
+            update("u", "close", "again", "third"),
+            run(2),
+            cut("owes-an-answer"),
+            run(60),
+            update("u", "add", 8, "fourth"),
+            run(2),
+            cut("second-generation"),
+            update("u", "close", "now", "fifth"),
+            wait("u"),
+        ],
+        writes=(5, 8),
     ),
     Recipe(
         "face-of-1x",

@@ -3,6 +3,7 @@ that a golden history says by itself how it goes on."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,17 @@ def start(name: str, instance: str, given: Any = None, **more: Any) -> Step:
 def event(instance: str, name: str, data: Any = None, **more: Any) -> Step:
     """`times` repeats a text."""
     return {"do": "event", "instance": instance, "name": name, "data": data, **more}
+
+
+def update(instance: str, name: str, data: Any, update_id: str) -> Step:
+    """Nobody waits for its answer."""
+    return {
+        "do": "update",
+        "instance": instance,
+        "name": name,
+        "data": data,
+        "update_id": update_id,
+    }
 
 
 def run(seconds: float) -> Step:
@@ -81,6 +93,10 @@ async def perform(
             times = step.get("times")
             data = step["data"] * times if times else step["data"]
             await client.raise_event(step["instance"], step["name"], data)
+        case {"do": "update"}:
+            given = step["instance"], step["name"], step["data"]
+            with suppress(TimeoutError):
+                await client.update(*given, timeout=0, update_id=step["update_id"])
         case {"do": "signal"}:
             entity = EntityId.parse(step["entity"])
             await client.signal_entity(entity, step["operation"], step["input"])

@@ -64,9 +64,14 @@ class Guide(MemoryHub):
     async def __aenter__(self) -> Self:
         await super().__aenter__()
         ringer = self.runtimes[0].ringer if self.runtimes else None
+        answerer = self.runtimes[0].queries if self.runtimes else None
         version = self.options.versioning.default_version
         self.client = DurableOrchestrationClient(
-            self.hub, ringer=ringer, registry=self.registry, default_version=version
+            self.hub,
+            ringer=ringer,
+            registry=self.registry,
+            answerer=answerer,
+            default_version=version,
         )
         bind_client(self.registry, self.client)
         # what a function with a durable client is given

@@ -23,6 +23,8 @@ from durable.hub.rows import StoredTurn
 from durable.management import LinkSigner, ManagementApi
 from durable.model.events import Arrival, Completion, ExecutionStarted
 from durable.model.functions import OrchestratorDefinition, Registry
+from durable.runtime.queries import Queries
+from durable.runtime.taking import Taking
 from durable.storage.memory import ManualClock, memory_storage
 
 BASE = "https://app.example/api"
@@ -32,7 +34,8 @@ MAX_PAYLOAD = 100_000
 
 
 async def echo(context: DurableOrchestrationContext) -> Any:
-    """Ends at once with its input."""
+    """Ends at once with its input, which it answers too."""
+    context.set_query_handler("echo", context.get_input)
     return context.get_input()
 
 
@@ -99,7 +102,11 @@ class World:
             self.registry.add(OrchestratorDefinition(function.__name__, function))
         self.links = LinkSigner(KEY, BASE, lifetime=timedelta(days=30), now=self.clock.now)
         self.client = DurableOrchestrationClient(
-            self.hub, registry=self.registry, links=self.links, max_payload=MAX_PAYLOAD
+            self.hub,
+            registry=self.registry,
+            links=self.links,
+            answerer=Queries(self.hub, Taking(self.registry)),
+            max_payload=MAX_PAYLOAD,
         )
         self.api = ManagementApi(self.client, self.links)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from tests.simulation import forks, schedules
+from tests.simulation import asking, forks, schedules
 from tests.simulation.programs import KINDS
 from tests.simulation.storage import FAULTS
 from tests.simulation.users import WISHES
@@ -37,6 +37,7 @@ NEEDED = frozenset(
         *schedules.OUTCOMES,
         *forks.WISHES,
         *forks.OUTCOMES,
+        *asking.WISHES,
     }
 )
 """What has to have happened at least once in a long run: otherwise it has shown nothing."""

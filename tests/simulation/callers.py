@@ -60,7 +60,10 @@ class Caller:
         if not self.outside and site.runtimes:
             runtime = site.runtimes[0]
             return DurableOrchestrationClient(
-                runtime.hub, ringer=runtime.ringer, registry=site.registry
+                runtime.hub,
+                ringer=runtime.ringer,
+                registry=site.registry,
+                answerer=runtime.queries,
             )
         storage = Storage(
             tables=Mortal(site.storage.tables, self.process),

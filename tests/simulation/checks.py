@@ -15,6 +15,7 @@ from durable.model.events import EventRaised
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.replaying import StoredHistory, read_histories, replay
 from durable.replaying.grouping import turns_of
+from tests.simulation.asking import check_taken
 from tests.simulation.programs import expected, free_starts, matches, taken_events
 from tests.simulation.site import HUB
 from tests.simulation.users import Life, User
@@ -75,6 +76,7 @@ async def check_outcome(
         output = json.loads(status.output or "null")
         assert matches(output, expected(life.steps)), f"{output} of {life.steps}"
         check_events(world, user, life, taken_events(output))
+        check_taken(life.updates, output)
         world.done["completed"] += 1
     if not any(step[0] == "again" for step in life.steps):
         raised = raised_events(world, head)

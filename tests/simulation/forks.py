@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 WISHES = frozenset({"fork"})
 OUTCOMES = frozenset({"forked", "fork of nothing"})
 PATIENCE = 400.0
+_TOLD = {"told", "asked"}
+"""Steps that wait for what somebody says to that instance, and says once."""
+
 _FORK_ERROR = "durable.errors.ForkError"
 _GONE = re.compile("is gone|was replaced|has continued as new")
 
@@ -98,7 +101,7 @@ class Forker(Caller):
                 await self.insist("rewind", lambda: self.client.rewind(name))
             elif head.is_terminal:
                 return
-            elif clock.monotonic() - since > PATIENCE and "told" in kinds_of(fork.steps):
+            elif clock.monotonic() - since > PATIENCE and _TOLD & kinds_of(fork.steps).keys():
                 fork.given_up = await self.insist(
                     "terminate", lambda: self.client.terminate(name, "it waits in vain")
                 )

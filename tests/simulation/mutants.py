@@ -164,7 +164,7 @@ MUTANTS = (
         (
             (
                 "runtime/orchestrations.py",
-                "rows = (await self._look(head)).rows[:most]\n            execution.take(",
+                "rows = _fitting((await self._look(head)).rows, most)\n            execution.take(",
                 "rows = (await self._look(head)).rows[:0]\n            execution.take(",
             ),
         ),
@@ -366,6 +366,18 @@ MUTANTS = (
                 "runtime/runtime.py",
                 "bell = Doorbell(instance_id, died=True, heir_of=predecessors(follows))",
                 "bell = Doorbell(instance_id, died=True)",
+            ),
+        ),
+    ),
+    Mutant(
+        "an update answered before its turn is stored",
+        (
+            (
+                "hub/instances.py",
+                "        ops += answer_rows(short, incarnation, answers) if answers else []\n",
+                "        if answers:\n"
+                "            rows = answer_rows(short, incarnation, answers)\n"
+                "            await self._tables.transact(self._table, partition, rows)\n",
             ),
         ),
     ),

@@ -19,6 +19,7 @@ from durable.model.entities import EntityId
 from durable.model.retry import RetryPolicy
 from durable.runtime.activities import ActivityContext, activity_context
 from tests.memory_hub import MemoryHub
+from tests.simulation import asking
 
 Step = list[Any]
 
@@ -33,23 +34,26 @@ ANY_NUMBER = "any"
 _SIMPLE = ("act", "act", "flaky", "fails", "all", "sub", "broken", "timer", "status", "signal")
 _OTHER = ("call", "lock", "race", "told", "free", "long", "loose")
 _RARE = ("event", "event", "again", "wide")
-KINDS = frozenset({*_SIMPLE, *_OTHER, *_RARE, "once", "deadly"} - {"wide"})
+_ASKED = ("asked", "asked", "asked")
+KINDS = frozenset({*_SIMPLE, *_OTHER, *_RARE, *_ASKED, "once", "deadly"} - {"wide"})
 """The kinds of steps."""
 
 
 class Programs:
     """Makes programs; every activity call and mark has a number of its own."""
 
-    def __init__(self, rnd: random.Random, *, far: bool) -> None:
-        """`far` allows timers that are the sweeper's to ring for."""
+    def __init__(self, rnd: random.Random, *, far: bool, asked: bool = False) -> None:
+        """`far` allows timers that are the sweeper's to ring for, `asked` steps that wait for
+        updates."""
         self._random = rnd
+        self._kinds = _SIMPLE + _OTHER + _RARE + (_ASKED if asked else ())
         self._number = 0
         self._far = far
 
     def make(self, *, size: int | None = None) -> list[Step]:
         """A program for an instance that users feed."""
         size = size or self._random.randint(1, 6)
-        return [self._step(_SIMPLE + _OTHER + _RARE, 0) for _ in range(size)]
+        return [self._step(self._kinds, 0) for _ in range(size)]
 
     def failing(self) -> list[Step]:
         """One that fails, and comes to its end once it is rewound."""
@@ -82,8 +86,8 @@ class Programs:
             case "timer":
                 far = self._far and rnd.random() < 0.2
                 return ["timer", 150 if far else rnd.choice((0, 1, 5, 20))]
-            case "event":
-                return ["event", rnd.randint(1, 3)]
+            case "event" | "asked":
+                return [kind, rnd.randint(1, 3)]
             case "lock":
                 return ["lock", rnd.sample(("a", "b"), rnd.choice((1, 1, 2))), self._next()]
             case "signal" | "call":
@@ -99,6 +103,11 @@ class Programs:
 def events_of(steps: list[Step]) -> int:
     """How many events the program waits for."""
     return sum(step[1] for step in steps if step[0] == "event")
+
+
+def updates_of(steps: list[Step]) -> int:
+    """How many updates the program waits for."""
+    return sum(step[1] for step in steps if step[0] == "asked")
 
 
 def free_starts(steps: list[Step]) -> dict[str, list[Step]]:
@@ -150,8 +159,8 @@ def _expected(step: Step) -> list[Any]:
             return [numbers]
         case ["sub", inner, *_]:
             return [expected(inner)]
-        case ["event", count]:
-            return ["event"] * count
+        case ["event" | "asked" as kind, count]:
+            return [kind] * count
         case ["race", _]:
             return [ANY_NUMBER]
         case ["long", number, size]:
@@ -165,8 +174,8 @@ def matches(output: Any, wanted: Any) -> bool:
         return True
     if not isinstance(output, list):
         return False
-    if wanted == "event":
-        return bool(output[:1] == ["event"])
+    if wanted in ("event", "asked"):
+        return bool(output[:1] == [wanted])
     return (
         isinstance(wanted, list)
         and len(output) == len(wanted)
@@ -281,6 +290,7 @@ def register(
     @hub.orchestrator
     async def program(context: Context) -> Any:
         steps, out = context.get_input(list)
+        asking.answers(context)
         for place, step in enumerate(steps):
             if step[0] == "again":
                 version = "2.0" if step[1] % 3 == 0 else None
@@ -318,6 +328,8 @@ async def _perform(context: Context, step: Step) -> list[Any]:
             await context.create_timer(timedelta(seconds=seconds))
         case ["status", number]:
             context.set_custom_status(number)
+        case ["asked", count]:
+            return await asking.take(context, count)
         case ["event", count]:
             return [["event", await context.wait_for_external_event("e")] for _ in range(count)]
         case ["race", _]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from durable.hub.rows import PURGING
 from durable.model.instance import OrchestrationRuntimeStatus as Status
+from tests.simulation.asking import Asked, ask, is_asked
 from tests.simulation.callers import Caller
-from tests.simulation.programs import PROGRAM, Step, events_of, kinds_of
+from tests.simulation.programs import PROGRAM, Step, events_of, kinds_of, updates_of
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -38,6 +40,7 @@ class Life:
     """Those that were acknowledged at the first try."""
     terminated: bool = False
     """Whether its end was asked for."""
+    updates: Asked = field(default_factory=Asked)
 
 
 class User(Caller):
@@ -50,6 +53,7 @@ class User(Caller):
         self.key = ""
         self.purged = False
         self._number = number * 1000
+        self.asked_so_far = self._number
         super().__init__(world, world.random, f"i{number}")
 
     # ---- one user's life ----
@@ -66,7 +70,7 @@ class User(Caller):
             steps = programs.deadly()
         later = rnd.choice((SOON, LATER)) if self.world.far and rnd.random() < 0.15 else None
         await self._start(steps, if_exists="skip", start_at=later)
-        await asyncio.gather(self._feed(), self._meddle(), self._see_to_it())
+        await asyncio.gather(self._feed(), *self._ask(), self._meddle(), self._see_to_it())
         match rnd.choice(("replace", "restart", "purge", "race", "leave")):
             case "replace":
                 await self._start(programs.make(size=2))
@@ -79,7 +83,7 @@ class User(Caller):
                 return
             case _:
                 return
-        await asyncio.gather(self._feed(), self._see_to_it())
+        await asyncio.gather(self._feed(), *self._ask(), self._see_to_it())
 
     async def _start(self, steps: list[Step], **options: Any) -> None:
         key = f"{len(self.lives)}"
@@ -134,6 +138,14 @@ class User(Caller):
                 await self.sleep(3)
                 if not await self._raise(life, "x"):
                     return
+
+    def _ask(self) -> list[Coroutine[Any, Any, None]]:
+        """Updates and queries, in worlds that have them."""
+        if not is_asked(self.world.seed):
+            return []
+        life = self.life
+        keeps = not any(step[0] == "again" for step in life.steps)
+        return [ask(self, life.updates, updates_of(life.steps), keeps=keeps)]
 
     async def _raise(self, life: Life, name: str) -> bool:
         self._number += 1

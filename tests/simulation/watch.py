@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from durable.hub.columns import payload_from_columns
-from durable.hub.keys import gate_key, payload_key, turn_key
+from durable.hub.keys import encode, gate_key, payload_key, turn_key
 from durable.hub.payloads import join, payload_row_keys
 from durable.hub.rows import PURGING, StoredTurn, decode_turn
 from durable.model.commit import Send
@@ -37,6 +37,8 @@ from durable.model.events import (
     TimerCreated,
     TimerFired,
     Turn,
+    UpdateAnswered,
+    UpdateRequested,
 )
 from durable.ports import Clock, Delete, Insert, Op, Receipt, Replace, Row
 from durable.runtime.activities import ActivityContext
@@ -69,6 +71,8 @@ class Watch:
         self._due: dict[Task, datetime] = {}
         self._ended: set[Task] = set()
         self._raised: set[tuple[str, str]] = set()
+        self._answered: set[tuple[str, str]] = set()
+        self._rewound: set[str] = set()
         self._latest: dict[str, datetime] = {}
         self.ids: dict[str, set[str]] = {}
         """Of each instance, what its lives and executions were called."""
@@ -143,7 +147,12 @@ class Watch:
         values: Any = head.values
         gone = values["status"] == PURGING
         entity = values["instance"].startswith("@")
+        if kind == "g" and not isinstance(op, Delete):
+            self._answer(op, after)
         if isinstance(op, Delete) and not gone:
+            if kind == "g":
+                was: Any = before[op.key].values
+                self.require(was["turn"] < values["base"], f"an answer deleted: {op.key}")
             if kind == "h":
                 self.require(int(op.key[-10:]) < values["base"], f"history deleted: {op.key}")
             if kind == "b" and not entity:
@@ -220,6 +229,8 @@ class Watch:
         ordered = self._latest.get(life, turn.time) <= turn.time <= self._clock.now()
         self.require(ordered, f"time goes back: {turn}")
         self._latest[life] = turn.time
+        for answer in (e for e in (*turn.closing, *turn.events) if isinstance(e, UpdateAnswered)):
+            self._update_answered(life, answer, turn)
         execution = turn.execution_id
         self.turns.add((execution, turn.sequence))
         for event in turn.closing:
@@ -238,7 +249,7 @@ class Watch:
                 self.taken |= {(start.execution_id, number) for number in done}
 
     def _event(self, event: Event, execution: str, partition: str) -> None:
-        if isinstance(event, EventRaised):
+        if isinstance(event, EventRaised | UpdateRequested):
             raised = execution, event.message_id
             self.require(raised not in self._raised, f"{partition}: taken twice: {event}")
             self._raised.add(raised)
@@ -246,6 +257,7 @@ class Watch:
             undone = {(execution, number) for number in event.undone}
             self._ended -= undone
             self.taken -= undone
+            self._rewound.add(execution)
         number: int | None = getattr(event, "task_id", None)
         if number is None or isinstance(event, EntityReplied):
             return
@@ -260,6 +272,29 @@ class Watch:
         self._ended.add(task)
         if isinstance(event, TimerFired):
             self.require(self._due[task] <= self._clock.now(), f"{partition}: early: {event}")
+
+    def _update_answered(self, life: str, answer: UpdateAnswered, turn: Turn) -> None:
+        """An update is answered once, but for what a rewind has undone."""
+        once, again = (life, answer.message_id), turn.execution_id in self._rewound
+        self.require(again or once not in self._answered, f"{life}: answered twice: {answer}")
+        self._answered.add(once)
+
+    def _answer(self, op: Op, after: Rows) -> None:
+        """The answer to an update is what history has, and stays so."""
+        self.require(isinstance(op, Insert), f"an answer changed: {op}")
+        values: Any = op.values if isinstance(op, Insert) else {}
+        incarnation, _, message = op.key.split("|", 2)
+        row = after.get(turn_key(incarnation, values["turn"]))
+        self.require(row is not None, f"answered before it was committed: {op}")
+        turn = read_turn(row, after) if row is not None else None
+        events = (*turn.closing, *turn.events) if turn is not None else ()
+        given = [
+            (event.result, json.dumps(event.failure.to_dict()) if event.failure else "")
+            for event in events
+            if isinstance(event, UpdateAnswered) and encode(event.message_id) == message
+        ]
+        stored = payload_from_columns("result", values), values["failure"]
+        self.require(given == [stored], f"history has another answer: {given} {op}")
 
 
 class WatchedTables(MemoryTables):

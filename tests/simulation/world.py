@@ -15,6 +15,7 @@ from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Storage
 from durable.runtime.runtime import RuntimeOptions
 from tests.simulation import schedules
+from tests.simulation.asking import is_asked
 from tests.simulation.checks import check
 from tests.simulation.forks import Forker, is_forking
 from tests.simulation.programs import Effects, Programs, kinds_of, register
@@ -62,7 +63,7 @@ class World:
             # what a trigger drops comes back by the audit alone
             self.site.max_dequeue = rnd.choice((1, 2, 5))
         self.faults = self.site.faults
-        self.programs = Programs(rnd, far=self.far)
+        self.programs = Programs(rnd, far=self.far, asked=is_asked(seed))
         self.effects = Effects()
         self.done: Counter[str] = Counter()
         """What users were acknowledged."""

@@ -95,7 +95,7 @@ def test_a_provider_of_something_else_gets_no_spans() -> None:
 def test_without_the_package_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "durable.telemetry.open_telemetry", None)
+    monkeypatch.setitem(sys.modules, "durable.telemetry.otel", None)
     with pytest.raises(ConfigurationError, match=r"install durable\[telemetry\]"):
         open_telemetry()
 

@@ -59,7 +59,7 @@ def test_errors_are_on_the_marked_lines_and_nowhere_else(program: Path, errors: 
 
 def test_the_programs_assert_types_and_are_wrong_in_places() -> None:
     texts = {path.stem: path.read_text() for path in PROGRAMS}
-    assert set(texts) == {"activities", "context", "orchestrators", "shop"}
+    assert set(texts) == {"activities", "asking", "context", "orchestrators", "shop"}
     for name in ("activities", "context", "orchestrators"):
         assert texts[name].count("assert_type(") > 10
         assert len(marked(Path(__file__).parent / "programs" / f"{name}.py")) > 5

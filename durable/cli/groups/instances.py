@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from durable.cli import arguments
+from durable.cli.asking import query, update
 from durable.cli.command_set import Commands
 from durable.cli.errors import UsageError
 from durable.cli.options import JSON, add_id
@@ -22,7 +23,7 @@ from durable.client import UNCHANGED
 
 
 def add_instance_commands(commands: Commands) -> None:
-    """start-new, raise-event, terminate, suspend, resume, rewind, restart and fork."""
+    """start-new, raise-event, query, update, terminate, suspend, resume, rewind, restart, fork."""
     start = commands.add_hub_command("start-new", start_new, "start an orchestration")
     start.add_argument("--function-name", type=arguments.name, required=True, metavar="NAME")
     start.add_argument(
@@ -49,6 +50,29 @@ def add_instance_commands(commands: Commands) -> None:
     add_id(event)
     event.add_argument("--event-name", type=arguments.name, required=True, metavar="NAME")
     event.add_argument("--event-data", type=arguments.payload, metavar="JSON", help=JSON)
+
+    asking = commands.add_hub_command("query", query, "ask an instance for its state")
+    add_id(asking)
+    asking.add_argument("--name", type=arguments.name, required=True, help="the query's")
+    asking.add_argument("--input", type=arguments.payload, metavar="JSON", help=JSON)
+    changing = commands.add_hub_command("update", update, "give an instance what it answers")
+    add_id(changing)
+    changing.add_argument("--name", type=arguments.name, required=True, help="the update's")
+    changing.add_argument("--data", type=arguments.payload, metavar="JSON", help=JSON)
+    changing.add_argument(
+        "--update-id",
+        type=arguments.update_id,
+        metavar="ID",
+        help="repeated under it, it gets the same answer",
+    )
+    for parser in (asking, changing):
+        parser.add_argument(
+            "--timeout",
+            type=arguments.seconds,
+            default=30.0,
+            metavar="SECONDS",
+            help="how long to wait for a worker (default: 30)",
+        )
 
     for name, action, what in (
         ("terminate", terminate, "end an instance"),
