@@ -26,8 +26,11 @@ from durable.engine.entities import EntityContext
 from durable.engine.several import when_all, when_any
 from durable.engine.tasks import CompositeTask, DurableTask, TimerTask
 from durable.errors import (
+    ActivityCancelledError,
     ActivityFailedError,
+    ActivityTimeoutError,
     DurableError,
+    HeartbeatTimeoutError,
     InstanceExistsError,
     InstanceFinishedError,
     InstanceNotFoundError,
@@ -96,8 +99,10 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "ActivityCancelledError",
     "ActivityContext",
     "ActivityFailedError",
+    "ActivityTimeoutError",
     "Blueprint",
     "CompositeTask",
     "DFApp",
@@ -119,6 +124,7 @@ __all__ = [
     "EntityStateResponse",
     "ExceptionPropertiesProvider",
     "FailureDetails",
+    "HeartbeatTimeoutError",
     "IdReusePolicy",
     "InstanceExistsError",
     "InstanceFinishedError",
