@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from durable.errors import RowExists, RowMissing
 from durable.hub.formats import FORMAT, check_format
-from durable.hub.keys import HubNames, details_key, encode
+from durable.hub.keys import HubNames, details_key, encode, gate_key
 from durable.hub.messages import WorkItem
 from durable.ports import Delete, Insert, Merge, Op, Storage, Value
 
@@ -28,14 +28,24 @@ class Heartbeats:
         check_format(row)
         return str(row.values["details"])
 
-    async def write(self, item: WorkItem, text: str, *, again: bool) -> None:
-        """Keep it, over what was said before; `again` says that there is something, probably."""
+    async def write(self, item: WorkItem, text: str, *, again: bool) -> bool:
+        """Keep it, over what was said before; `again` says that there is something, probably.
+        False when the instance has ended: a purge leaves nothing, and nothing comes after it."""
         values: dict[str, Value] = {"v": FORMAT, "details": text}
+        gate = Merge(gate_key(item.incarnation), {})
         ops: list[Op] = [Insert(_key(item), values), Merge(_key(item), values)]
         for op in reversed(ops) if again else ops:
-            with suppress(RowExists, RowMissing):
-                await self._tables.transact(self._table, encode(item.instance_id), [op])
-                return
+            try:
+                await self._tables.transact(self._table, encode(item.instance_id), [gate, op])
+            except RowExists:
+                continue
+            except RowMissing as error:
+                if error.index == 0:
+                    return False
+                continue
+            return True
+        # deleted and written at one moment: another attempt is at work
+        return True
 
     async def remove(self, item: WorkItem) -> None:
         """Forget it, if there is any."""

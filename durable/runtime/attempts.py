@@ -296,8 +296,10 @@ class Attempts:
             return
         try:
             again = attempt.stored is not None
-            await self._heartbeats.write(attempt.item, text, again=again)
-            attempt.stored = text
+            if await self._heartbeats.write(attempt.item, text, again=again):
+                attempt.stored = text
+            else:
+                attempt.cancel(UNWANTED)
         except StorageError as error:
             logger.warning("a heartbeat of %s: %s", attempt.item.activity, error)
 

@@ -213,8 +213,8 @@ async def test_few_writes_whatever_is_said() -> None:
             await hub.clock.sleep(0.1)
 
     async def sees(name: str, args: tuple[Any, ...]) -> None:
-        if name == "transact" and "|d|" in args[2][0].key:
-            written.append(getattr(args[2][0], "values", {}).get("details"))
+        if name == "transact" and "|d|" in args[2][-1].key:
+            written.append(getattr(args[2][-1], "values", {}).get("details"))
 
     calls(hub)
     async with hub:
