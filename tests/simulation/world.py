@@ -14,7 +14,7 @@ from durable.hub.hub import Hub
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Storage
 from durable.runtime.runtime import RuntimeOptions
-from tests.simulation import schedules
+from tests.simulation import limits, schedules
 from tests.simulation.checks import check
 from tests.simulation.programs import Effects, Programs, kinds_of, register
 from tests.simulation.schedules import Planner
@@ -27,7 +27,16 @@ LIMIT = timedelta(seconds=1800)
 AFTERWARDS = timedelta(seconds=60)
 OPERATOR = 20.0
 OUTCOMES = frozenset(
-    {"completed", "terminated", "stuck", "dead letter", "repeated", "sent together", "ran ahead"}
+    {
+        "completed",
+        "terminated",
+        "stuck",
+        "dead letter",
+        "repeated",
+        "sent together",
+        "ran ahead",
+        "interrupted",
+    }
 )
 
 
@@ -52,11 +61,16 @@ class World:
             # what a trigger drops comes back by the audit alone
             self.site.max_dequeue = rnd.choice((1, 2, 5))
         self.faults = self.site.faults
-        self.programs = Programs(rnd, far=self.far)
+        limited = random.Random(-2 * seed - 1) if limits.is_limited(seed) else None
+        self.programs = Programs(rnd, far=self.far, limited=limited)
         self.effects = Effects()
         self.done: Counter[str] = Counter()
         """What users were acknowledged."""
         register(self.site, rnd, self.effects, self.site.watch.began)
+        watch = self.site.watch
+        self.said = limits.register(
+            self.site, limited or rnd, self.effects.runs, watch.began, watch.require
+        )
         plain = Storage(tables=self.site.tables, queues=self.site.queues, clock=self.site.clock)
         self.plain = Hub(plain, "Test", new_id=self.site.new_id)
         """The hub without faults, to look with."""
@@ -104,7 +118,11 @@ class World:
         for each in self.users:
             for life in each.lives.values():
                 self.done += kinds_of(life.steps)
-        ways = {"sent together": site.watch.batches, "ran ahead": site.watch.began_ahead}
+        ways = {
+            "sent together": site.watch.batches,
+            "ran ahead": site.watch.began_ahead,
+            "interrupted": self.said.interrupted,
+        }
         return self.done + self.faults.counts + Counter(ways)
 
     async def _step(self, users: list[asyncio.Task[None]]) -> None:
