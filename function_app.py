@@ -6,13 +6,14 @@ import azure.functions as func
 
 import durable as df
 import starters
-from activities import fulfilment, notices, payments, probes, stock, texts
+from activities import catalogue, digests, fulfilment, notices, payments, probes, stock, texts
 from orchestrators import approval, batch, hello, monitor, order
+from orchestrators import catalogue as catalogues
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-for module in (hello, order, batch, approval, monitor):
+for module in (hello, order, batch, approval, monitor, catalogues):
     app.register_blueprint(module.bp)
-for module in (payments, stock, fulfilment, notices, texts, probes):
+for module in (payments, stock, fulfilment, notices, texts, probes, catalogue, digests):
     app.register_blueprint(module.bp)
 app.register_blueprint(starters.bp)

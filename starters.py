@@ -11,7 +11,7 @@ import azure.functions as func
 import durable as df
 from activities import ledger
 from durable.codec import decode, encode
-from orchestrators.models import ApprovalRequest, Batch, Decision, Order, Watch
+from orchestrators.models import ApprovalRequest, Batch, Catalogue, Decision, Order, Watch
 
 bp = df.Blueprint()
 
@@ -112,6 +112,15 @@ async def start_monitor(
 ) -> func.HttpResponse:
     """Body: a Watch."""
     return await _answer(lambda: _start(req, client, "watch_endpoint", Watch))
+
+
+@bp.route(route="catalogues", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+async def start_catalogue(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """Body: a Catalogue."""
+    return await _answer(lambda: _start(req, client, "import_catalogue", Catalogue))
 
 
 ORCHESTRATORS = {"order": "process_order", "approval": "request_approval"}
