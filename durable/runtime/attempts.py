@@ -70,12 +70,8 @@ class Attempt(Signals):
         self._beat = -math.inf
         self._is_heard = True
         self._interrupt: Callable[[], object] | None = None
-        self._at_once = definition.process
+        self._is_process = definition.process
         self._told: asyncio.Event | None = None
-        if not definition.process:
-            # in a process it begins once that is there
-            self._began = clock.monotonic()
-            self.has_begun.set()
 
     # ---- from any thread ----
 
@@ -106,6 +102,12 @@ class Attempt(Signals):
         self._told = self._told or asyncio.Event()
         with self.waiting():
             await self._told.wait()
+
+    def start(self) -> None:
+        """It is about to run: its time begins, unless it needs a process, which says when."""
+        if not self._is_process:
+            self._began = self._clock.monotonic()
+            self.has_begun.set()
 
     def interruptible(self, interrupt: Callable[[], object]) -> None:
         """See `Signals.interruptible`."""
@@ -163,7 +165,7 @@ class Attempt(Signals):
     @property
     def _is_to_stop(self) -> bool:
         takes_part = self.silence < math.inf or self._beat > -math.inf
-        return self.overran or self._at_once or takes_part
+        return self.overran or self._is_process or takes_part
 
     def _hear(self) -> None:
         if self.on_heartbeat is not None and not self.is_over.is_set():
@@ -200,6 +202,7 @@ class Attempts:
         beside = self._running.setdefault(item.instance_id, {})
         beside[attempt] = None
         event: Result | None = None
+        attempt.start()
         try:
             event = await (self._watched(attempt, work) if attempt.has_limits else work)
             if isinstance(event, TaskFailed) and attempt.cause and not attempt.overran:

@@ -68,9 +68,10 @@ def register(
         try:
             await hub.clock.sleep(FOR_EVER if context.attempt <= failures else rnd.choice((0, 3)))
         except asyncio.CancelledError:
-            said.interrupted += 1
-            # some leave late, and some too late
-            await hub.clock.sleep(rnd.choice((0, 0, 2, 9)))
+            if context.is_cancelled:
+                said.interrupted += 1
+                # some leave late, and some too late
+                await hub.clock.sleep(rnd.choice((0, 0, 2, 9)))
             raise
         return number
 
