@@ -16,7 +16,7 @@ from tests.guide.running import Guide, result
 class Stations:
     """What the page's activities ask."""
 
-    pause = 0.0
+    pause = 0.01
 
     def __init__(self) -> None:
         self.guide: Any = None

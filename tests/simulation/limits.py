@@ -68,10 +68,7 @@ def register(
         try:
             await hub.clock.sleep(FOR_EVER if context.attempt <= failures else rnd.choice((0, 3)))
         except asyncio.CancelledError:
-            if context.is_cancelled:
-                said.interrupted += 1
-                # some leave late, and some too late
-                await hub.clock.sleep(rnd.choice((0, 0, 2, 9)))
+            said.interrupted += context.is_cancelled
             raise
         return number
 
