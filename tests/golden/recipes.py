@@ -357,4 +357,16 @@ RECIPES = [
             wait("two"),
         ],
     ),
+    Recipe(
+        "says",
+        "an activity with limits that says how far it is, falls silent, and is tried again",
+        [
+            start("imports", "s", 3),
+            run(10),
+            cut("said"),
+            run(25),
+            cut("tried-again"),
+            wait("s"),
+        ],
+    ),
 ]
