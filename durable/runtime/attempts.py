@@ -117,9 +117,9 @@ class Attempt(Signals):
 
     def cancel(self, cause: str, *, overran: bool = False) -> None:
         """Tell it; interrupt it if its time is over, or it has said that it takes part."""
-        if self.cause:
+        if self.cause and not overran:
             return
-        self.cause, self.overran = cause, overran
+        self.cause, self.overran = self.cause or cause, overran
         if self._told is not None:
             self._told.set()
         if self._interrupt is not None and self._is_to_stop:
@@ -159,7 +159,9 @@ class Attempt(Signals):
             limit = f"its heartbeat timeout of {self.silence:g} s"
             error = HeartbeatTimeoutError(f"activity {name!r} was silent for longer than {limit}")
         else:
-            error = ActivityTimeoutError(f"activity {name!r} ran over its {self.timeout:g} s")
+            error = ActivityTimeoutError(
+                f"activity {name!r} ran over its timeout of {self.timeout:g} s"
+            )
         return FailureDetails.from_exception(error)
 
     @property
@@ -266,6 +268,10 @@ class Attempts:
             item = attempt.item
             if (item.incarnation, item.execution_id) == (incarnation, execution_id):
                 attempt.cancel(UNWANTED)
+        for execution, task_id in list(self._kept):
+            # a result that came too late is stored by nobody
+            if execution == execution_id:
+                self.stored(execution, task_id)
 
     # ---- what they say ----
 

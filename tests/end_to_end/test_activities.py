@@ -140,7 +140,9 @@ async def _an_attempt_that_runs_over_is_retried(apps: dict[int, App]) -> None:
     await _start(app, "slow", "slow", "-")
     shown = await app.ended("slow", 30)
     assert (shown["runtimeStatus"], shown["output"]) == ("Completed", 2)
-    assert any("activity 'slow' ran over its 1 s" in each.process.log for each in apps.values())
+    assert any(
+        "activity 'slow' ran over its timeout of 1 s" in each.process.log for each in apps.values()
+    )
 
 
 async def _a_process_that_is_killed_takes_nobody_with_it(apps: dict[int, App]) -> None:

@@ -75,7 +75,7 @@ async def test_an_attempt_that_runs_over_is_followed_by_another(queued: bool) ->
         history = [event async for _, event in _history(hub, "i")]
         [failed] = [event for event in history if isinstance(event, TaskFailed)]
         assert failed.failure.error_type == "durable.errors.ActivityTimeoutError"
-        assert failed.failure.message == "activity 'slow' ran over its 10 s"
+        assert failed.failure.message == "activity 'slow' ran over its timeout of 10 s"
         await nothing_left(hub)
 
 
@@ -129,7 +129,7 @@ async def test_one_that_does_not_end_keeps_its_place_and_counts_no_more() -> Non
     async with hub:
         await hub.client.start_new("job", "i", "stubborn")
         assert (await hub.wait("i")).output == (
-            "[true,false,\"activity 'stubborn' ran over its 10 s\"]"
+            "[true,false,\"activity 'stubborn' ran over its timeout of 10 s\"]"
         )
         await hub.client.start_new("job", "o", "other")
         await hub.run(100)
@@ -368,6 +368,29 @@ async def test_an_instance_that_goes_on_or_is_gone_awaits_nothing_of_before() ->
         assert 3 <= waits.told[0][1] < 5
         await hub.run(60)
         assert await details_rows(hub) == []
+
+
+async def test_one_that_goes_on_for_nobody_still_has_its_time() -> None:
+    hub = MemoryHub()
+    interrupted: list[float] = []
+
+    @hub.activity
+    async def deaf(value: int) -> None:
+        began = hub.clock.monotonic()
+        try:
+            await hub.clock.sleep(1000)
+        finally:
+            interrupted.append(hub.clock.monotonic() - began)
+
+    calls(hub, timeout=seconds(90))
+    async with hub:
+        await hub.client.start_new("job", "i", "deaf")
+        await hub.run(10)
+        await hub.client.terminate("i", "enough")
+        await hub.wait("i")
+        assert interrupted == []
+        await hub.run(100)
+        assert interrupted == [90]
 
 
 def test_what_cannot_be_said() -> None:

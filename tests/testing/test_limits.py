@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 
 import durable as df
@@ -42,14 +41,12 @@ async def job(context: df.DurableOrchestrationContext) -> object:
         return [error.details.error_type, context.current_utc_datetime.isoformat()]
 
 
-async def test_an_hour_is_over_in_milliseconds() -> None:
+async def test_an_hour_is_over_at_once() -> None:
     async with TestHub(app) as hub:
-        began = time.monotonic()
         error, ended = await hub.run(job, ["waits", 1])
         assert error == "durable.errors.ActivityTimeoutError"
         assert ended == (START + 2 * HOUR + timedelta(minutes=10)).isoformat()
         assert len(hub.calls("waits")) == 2
-        assert time.monotonic() - began < 5
 
 
 async def test_an_activity_takes_the_hubs_time() -> None:
