@@ -12,7 +12,15 @@ import durable as df
 from activities import ledger
 from durable.codec import decode, encode
 from orchestrators.invoice import DELIVERY
-from orchestrators.models import ApprovalRequest, Batch, Decision, Invoice, Order, Watch
+from orchestrators.models import (
+    ApprovalRequest,
+    Batch,
+    Catalogue,
+    Decision,
+    Invoice,
+    Order,
+    Watch,
+)
 
 bp = df.Blueprint()
 
@@ -138,6 +146,15 @@ async def correct_invoice(
         return client.create_check_status_response(req, corrected)
 
     return await _answer(correct)
+
+
+@bp.route(route="catalogues", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+async def start_catalogue(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """Body: a Catalogue."""
+    return await _answer(lambda: _start(req, client, "import_catalogue", Catalogue))
 
 
 ORCHESTRATORS = {"order": "process_order", "approval": "request_approval"}

@@ -27,8 +27,11 @@ from durable.engine.several import when_all, when_any
 from durable.engine.tasks import CompositeTask, DurableTask, TimerTask
 from durable.engine.updates import Update
 from durable.errors import (
+    ActivityCancelledError,
     ActivityFailedError,
+    ActivityTimeoutError,
     DurableError,
+    HeartbeatTimeoutError,
     InstanceExistsError,
     InstanceFinishedError,
     InstanceNotFoundError,
@@ -101,9 +104,11 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "ActivityCancelledError",
     "ActivityContext",
     "ActivityFailedError",
     "ActivityLogFilter",
+    "ActivityTimeoutError",
     "Blueprint",
     "CompositeTask",
     "DFApp",
@@ -125,6 +130,7 @@ __all__ = [
     "EntityStateResponse",
     "ExceptionPropertiesProvider",
     "FailureDetails",
+    "HeartbeatTimeoutError",
     "IdReusePolicy",
     "InstanceExistsError",
     "InstanceFinishedError",

@@ -22,6 +22,10 @@ DurableError
 │   ├── ActivityFailedError
 │   ├── SubOrchestrationFailedError
 │   └── EntityOperationFailedError
+├── ActivityTimeoutError        an attempt of an activity ran over its timeout
+│   └── HeartbeatTimeoutError   or was silent for too long
+├── ActivityCancelledError      what a cancelled activity may raise to end
+├── ActivityProcessError        the process that ran an activity ended
 ├── HttpTargetRefusedError      durable HTTP may not go to that address
 ├── HttpResponseRefusedError    durable HTTP cannot take that response
 ├── NotDurableError             an orchestrator awaited something that replay cannot repeat
@@ -151,6 +155,23 @@ class SubOrchestrationFailedError(TaskFailedError):
 
 class EntityOperationFailedError(TaskFailedError):
     """An operation that an entity was called for raised; its state is as it was before."""
+
+
+class ActivityTimeoutError(DurableError, TimeoutError):
+    """An attempt of an activity took longer than its `timeout`. It is found in the `details` of
+    ActivityFailedError."""
+
+
+class HeartbeatTimeoutError(ActivityTimeoutError):
+    """An attempt of an activity was silent for longer than its `heartbeat_timeout`."""
+
+
+class ActivityCancelledError(DurableError):
+    """Raised by `activity_context().raise_if_cancelled()` in an attempt that is to end."""
+
+
+class ActivityProcessError(DurableError):
+    """The process of the pool that ran an activity ended, by a signal say, or could not run it."""
 
 
 class HttpTargetRefusedError(DurableError):

@@ -274,6 +274,7 @@ def _options(settings: Settings, under_functions: bool) -> RuntimeOptions:
         max_activities=settings.max_concurrent_activities,
         max_orchestrations=settings.max_concurrent_orchestrators,
         max_entities=settings.max_concurrent_entities,
+        max_processes=settings.max_concurrent_processes,
         max_attempts=settings.max_attempts,
         max_payload=settings.max_payload,
         always_queue=settings.always_queue,

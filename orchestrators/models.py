@@ -286,6 +286,33 @@ class InvoiceSent:
     email: str
 
 
+# ---- catalogue ----
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """A supplier's catalogue, of so many pages; `rounds` is how much work its seal takes."""
+
+    supplier: str
+    pages: int = 100
+    seconds_per_page: float = 0.0
+    rounds: int = 100_000
+
+    def __post_init__(self) -> None:
+        _check(bool(self.supplier.strip()), "supplier must not be empty")
+        _check(1 <= self.pages <= 10_000, f"pages is 1 to 10000, not {self.pages}")
+        _check_seconds("seconds_per_page", self.seconds_per_page, 0)
+        _check(0 <= self.rounds <= 10**8, f"rounds is 0 to 100000000, not {self.rounds}")
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueResult:
+    """What was taken over, and its seal."""
+
+    pages: int
+    seal: str
+
+
 def _check(fine: bool, otherwise: str) -> None:
     if not fine:
         raise ValueError(otherwise)

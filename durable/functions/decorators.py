@@ -7,6 +7,7 @@ import inspect
 from abc import ABC
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, NoReturn, TypeVar, cast
 
 from azure.functions import AuthLevel
@@ -19,7 +20,9 @@ from durable.functions.definitions import (
     check_client,
     check_entity,
     check_host_name,
+    check_limits,
     check_orchestrator,
+    check_process,
     refuse,
     refuse_unfilled,
     unfilled,
@@ -128,14 +131,25 @@ class DurableApi(BuiltinApi, DecoratorApi, ABC):
         return self._durable(define)
 
     def activity_trigger(
-        self, input_name: str, activity: str | None = None, *, queued: bool = False
+        self,
+        input_name: str,
+        activity: str | None = None,
+        *,
+        queued: bool = False,
+        timeout: timedelta | None = None,
+        heartbeat_timeout: timedelta | None = None,
+        process: bool = False,
     ) -> Callable[[F], F]:
         """Register an activity, sync (it runs in a thread) or `async def` (on the event loop).
 
         `input_name` is the parameter that its input goes to, unless it takes `(context, input)`.
         Its name is `activity`, else that of `function_name`, else the function's own. A `queued`
         activity always goes through its queue, even where it could run next to its orchestrator.
-        Raises DefinitionError.
+
+        An attempt fails that runs for longer than `timeout`, or gives no
+        `activity_context().heartbeat()` for longer than `heartbeat_timeout`; a call's own go
+        before these. A sync activity with `process` runs in a process of the worker's pool, which
+        imports its module: for work that keeps a processor busy. Raises DefinitionError.
         """
 
         def define(builder: DurableBuilder) -> None:
@@ -152,7 +166,20 @@ class DurableApi(BuiltinApi, DecoratorApi, ABC):
             builder.has_own_name = activity is not None
             name = builder.host_name if activity is None else activity
             check_host_name(function, name)
-            self._define(builder, ActivityDefinition(name, function, input_name, queued, face))
+            check_limits(function, timeout=timeout, heartbeat_timeout=heartbeat_timeout)
+            if process:
+                check_process(function, has_face=face is not None)
+            definition = ActivityDefinition(
+                name,
+                function,
+                input_name,
+                queued,
+                face,
+                timeout=timeout,
+                heartbeat_timeout=heartbeat_timeout,
+                process=process,
+            )
+            self._define(builder, definition)
 
         return self._durable(define)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import Any, NoReturn
 
 from durable.errors import DefinitionError
@@ -54,6 +55,34 @@ def check_activity(function: Callable[..., Any], input_name: str) -> None:
     if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
         refuse(function, "an activity returns its result; it cannot yield")
     _check_named(function, "input_name", input_name)
+
+
+def check_limits(function: Callable[..., Any], **limits: timedelta | None) -> None:
+    """Positive times, or none."""
+    for name, limit in limits.items():
+        if limit is not None and not (isinstance(limit, timedelta) and limit > timedelta(0)):
+            refuse(function, f"has a {name} of {limit!r}: it takes a positive timedelta")
+
+
+def check_process(function: Callable[..., Any], *, has_face: bool) -> None:
+    """A sync function that another process finds by its module and name, and gives its input
+    alone."""
+    if inspect.iscoroutinefunction(function):
+        refuse(function, "cannot have process=True: only a `def` runs in a process of its own")
+    if "<" in function.__qualname__:
+        refuse(
+            function,
+            "cannot have process=True: another process imports its module and looks for the name "
+            f"{function.__qualname__!r}, so it has to be a function of the module itself",
+        )
+    if function.__module__ == "__main__":
+        refuse(
+            function,
+            "cannot have process=True: it is in the script that was started, which another "
+            "process cannot import; write it in a module of its own",
+        )
+    if has_face or unfilled(function, set(list(inspect.signature(function).parameters)[:1])):
+        refuse(function, "cannot have process=True: it takes one parameter then, its input")
 
 
 def unfilled(function: Callable[..., Any], filled: Collection[str]) -> list[str]:

@@ -102,6 +102,16 @@ def inbox_range(incarnation: str) -> tuple[str, str]:
     return f"{incarnation}|a", f"{incarnation}|c"
 
 
+def details_key(incarnation: str, execution_id: str, call: int) -> str:
+    """What the attempts of an activity's call said last."""
+    return f"{incarnation}|d|{execution_id}|{call}"
+
+
+def details_range(incarnation: str) -> tuple[str, str]:
+    """All of them."""
+    return f"{incarnation}|d", f"{incarnation}|e"
+
+
 def turn_key(incarnation: str, sequence: int) -> str:
     """History rows in order."""
     return f"{incarnation}|h|{sequence:010}"

@@ -11,6 +11,8 @@ from durable.errors import RowMissing
 from durable.hub.answers import Answers, StoredAnswer
 from durable.hub.formats import check_format
 from durable.hub.keys import (
+    details_key,
+    details_range,
     encode,
     head_key,
     incarnation_range,
@@ -21,7 +23,7 @@ from durable.hub.keys import (
 from durable.hub.payloads import references, row_keys, spilled_names
 from durable.hub.reading import PayloadGone, between
 from durable.hub.rows import Head
-from durable.model.events import PayloadRef
+from durable.model.events import Event, PayloadRef, TaskFailed
 from durable.ports import Delete, Merge, Op
 
 DELETE_BATCH = 90
@@ -104,6 +106,7 @@ class Removal(Answers):
         named |= {p for p in (head.input, head.custom_status) if isinstance(p, PayloadRef)}
         dead: dict[str, int] = {}
         turns: list[str] = []
+        has_failed = first is not None and _has_failure(first.turn.closing)
         low, high = outlived_range(head.incarnation, head.base)
         for row in await self._range(head.instance_id, low, high):
             check_format(row)
@@ -125,9 +128,24 @@ class Removal(Answers):
                 stored = await self._read_turn(head.instance_id, head.incarnation, row)
             except PayloadGone:
                 continue
+            has_failed = has_failed or _has_failure(stored.turn.events)
             # what came in has been written by its sender
             dead |= {ref.key: ref.rows for ref in references(stored.turn)}
         for ref in named:
             dead.pop(ref.key, None)
         keys = [key for name in dead for key in row_keys(head.incarnation, name, dead[name])]
+        if has_failed:
+            # calls that had a result have taken theirs away
+            keys += await self._details_before(head)
         await self.delete_rows(head.instance_id, [*keys, *turns])
+
+    async def _details_before(self, head: Head) -> list[str]:
+        """Rows with what activities of earlier generations said."""
+        low, high = details_range(head.incarnation)
+        now = details_key(head.incarnation, head.execution_id, 0)[:-1]
+        rows = await self._range(head.instance_id, low, high, columns=["v"])
+        return [row.key for row in rows if not row.key.startswith(now)]
+
+
+def _has_failure(events: Sequence[Event]) -> bool:
+    return any(isinstance(event, TaskFailed) for event in events)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from durable.errors import DefinitionError, InvalidRequestError, UnknownFunctionError
@@ -47,6 +48,12 @@ class ActivityDefinition:
     exceptions: ExceptionPropertiesProvider | None = None
     input_type: Any = None
     """What the input is read as; None: as its parameter's annotation."""
+    timeout: timedelta | None = None
+    """How long an attempt may run, where the call says nothing else."""
+    heartbeat_timeout: timedelta | None = None
+    """How long an attempt may be silent, where the call says nothing else."""
+    process: bool = False
+    """Runs in a process of the pool."""
 
     @property
     def is_async(self) -> bool:

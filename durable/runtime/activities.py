@@ -1,27 +1,34 @@
-"""Runs activity functions: sync ones in a thread, async ones on the loop."""
+"""Runs activity functions: sync ones in a thread or in a process, async ones on the loop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import logging
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, overload
 
 from durable.codec import annotation_of, decode, encode
-from durable.errors import InvalidRequestError, PayloadError
+from durable.errors import ActivityCancelledError, InvalidRequestError, PayloadError
 from durable.model.events import TaskCompleted, TaskFailed
 from durable.model.failure import FailureDetails
 from durable.model.functions import ActivityDefinition
+from durable.runtime.processes import Call, Processes
+from durable.runtime.signals import LONGEST_DETAILS, Signals
 from durable.telemetry import OpenSpan
 
 logger = logging.getLogger("durable.activities")
 
+T = TypeVar("T")
+R = TypeVar("R")
+
 
 @dataclass(frozen=True, slots=True)
 class ActivityContext:
-    """Which call of which activity is running.
+    """Which call of which activity is running, and what it and its worker tell each other.
 
     `idempotency_key` is the same whenever this logical call runs again: after a crash, a lost
     answer, or a retry of its policy. `attempt` counts the policy's attempts from 1.
@@ -37,7 +44,51 @@ class ActivityContext:
     idempotency_key: str
     traceparent: str = ""
     tracestate: str = ""
+    signals: Signals = field(default_factory=Signals, repr=False, compare=False)
+    """What the methods go through."""
 
+    def heartbeat(self, details: object = None) -> None:
+        """Say that the attempt lives, and how far it is: the next attempt of this call gets the
+        last `details`. Without any, those said last stay.
+
+        Cheap enough for a loop: what is said is stored at once, then every five seconds, or every
+        third of the heartbeat timeout. May be called from any thread. PayloadError for details
+        of more than 16,000 characters as JSON, or that have no such form.
+        """
+        text = None if details is None else encode(details)
+        if text is not None and len(text) > LONGEST_DETAILS:
+            raise PayloadError(
+                f"the details of a heartbeat have {len(text):,} characters as JSON; at most "
+                f"{LONGEST_DETAILS:,} are allowed: keep them elsewhere, and say where"
+            )
+        self.signals.heartbeat(text)
+
+    @overload
+    def heartbeat_details(self) -> Any: ...
+    @overload
+    def heartbeat_details(self, expected_type: type[T]) -> T | None: ...
+    def heartbeat_details(self, expected_type: Any = None) -> Any:
+        """What an earlier attempt of this call said last, before it failed or its worker died; None
+        if there was none. Given as `expected_type`, else as plain JSON."""
+        text = self.signals.details
+        return None if text is None else decode(text, expected_type)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the attempt should end: it ran over, or nobody awaits it any more."""
+        return bool(self.signals.cause)
+
+    def raise_if_cancelled(self) -> None:
+        """Raise ActivityCancelledError, with the reason, if the attempt should end."""
+        if self.signals.cause:
+            raise ActivityCancelledError(self.signals.cause)
+
+    async def cancelled(self) -> None:
+        """Return once the attempt should end. On the event loop of the worker only."""
+        await self.signals.cancelled()
+
+
+_IDENTITY = [each.name for each in fields(ActivityContext) if each.name != "signals"]
 
 _current: ContextVar[ActivityContext] = ContextVar("durable_activity")
 
@@ -55,12 +106,20 @@ def activity_context() -> ActivityContext:
         raise InvalidRequestError("activity_context() is only there inside an activity") from None
 
 
+def in_context(context: ActivityContext, function: Callable[..., R], *arguments: object) -> R:
+    """Call it as the activity whose context that is."""
+    scope = contextvars.copy_context()
+    scope.run(_current.set, context)
+    return scope.run(function, *arguments)
+
+
 async def run_activity(
     definition: ActivityDefinition,
     context: ActivityContext,
     text: str | None,
     *,
     executor: Executor,
+    processes: Processes,
     max_payload: int,
     span: OpenSpan | None = None,
 ) -> TaskCompleted | TaskFailed:
@@ -79,52 +138,111 @@ async def run_activity(
             else (decode(text, definition.input_type or annotation_of(function, input_name)),)
         )
         loop = asyncio.get_running_loop()
+        if definition.process:
+            run = _in_process(definition, context, text, executor, processes, max_payload)
+            return await run
         if definition.is_async:
-            result = await loop.create_task(function(*arguments), context=scope)
+            task = loop.create_task(function(*arguments), context=scope)
+            context.signals.interruptible(task.cancel)
+            result = await task
         else:
             result = await loop.run_in_executor(executor, lambda: scope.run(function, *arguments))
             if asyncio.iscoroutine(result):
-                result = await loop.create_task(result, context=scope)
+                task = loop.create_task(result, context=scope)
+                context.signals.interruptible(task.cancel)
+                result = await task
         output = encode(result)
-        if len(output) > max_payload:
-            raise PayloadError(
-                f"the result of activity {definition.name!r} has {len(output):,} bytes as JSON; "
-                f"at most {max_payload:,} are allowed"
-            )
+        check_result(definition.name, output, max_payload)
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
             raise
         failure = FailureDetails("the activity was cancelled", "asyncio.CancelledError")
         return TaskFailed(context.task_id, failure)
     except (Exception, SystemExit) as error:
-        logger.warning(
-            "activity %s of %s failed in attempt %d: %s: %s",
-            definition.name,
-            context.instance_id,
-            context.attempt,
-            type(error).__name__,
-            error,
-            extra={
-                "instance_id": context.instance_id,
-                "function_name": definition.name,
-                "attempt": context.attempt,
-            },
-        )
+        if not context.is_cancelled:
+            logger.warning(
+                "activity %s of %s failed in attempt %d: %s: %s",
+                definition.name,
+                context.instance_id,
+                context.attempt,
+                type(error).__name__,
+                error,
+                extra={
+                    "instance_id": context.instance_id,
+                    "function_name": definition.name,
+                    "attempt": context.attempt,
+                },
+            )
         failure = FailureDetails.from_exception(
-            error, skip_frames=_own_frames(error), provider=definition.exceptions
+            error, skip_frames=own_frames(error), provider=definition.exceptions
         )
         return TaskFailed(context.task_id, failure)
     return TaskCompleted(context.task_id, output)
 
 
-def _own_frames(error: BaseException) -> int:
+async def _in_process(
+    definition: ActivityDefinition,
+    context: ActivityContext,
+    text: str | None,
+    executor: Executor,
+    processes: Processes,
+    max_payload: int,
+) -> TaskCompleted | TaskFailed:
+    """A thread waits for the process, so that it counts as a sync function everywhere."""
+    request = {
+        "activity": definition.name,
+        "module": definition.function.__module__,
+        "function": definition.function.__qualname__,
+        "input_name": definition.input_name,
+        "input": text,
+        "details": context.signals.details,
+        "max_payload": max_payload,
+        "context": {name: getattr(context, name) for name in _IDENTITY},
+    }
+    call = Call()
+    await processes.slots.take()
+    try:
+        context.raise_if_cancelled()
+        context.signals.interruptible(call.end)
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(
+            executor, lambda: processes.run(call, request, context.signals)
+        )
+    except asyncio.CancelledError:
+        call.end()
+        raise
+    finally:
+        processes.slots.give()
+    if "failure" in answer:
+        failure = FailureDetails.from_dict(answer["failure"])
+        logger.warning(
+            "activity %s of %s failed in attempt %d: %s",
+            definition.name,
+            context.instance_id,
+            context.attempt,
+            failure,
+        )
+        return TaskFailed(context.task_id, failure)
+    return TaskCompleted(context.task_id, answer["result"])
+
+
+def check_result(activity: str, output: str, max_payload: int) -> None:
+    """PayloadError for a result that is too long to be stored."""
+    if len(output) > max_payload:
+        raise PayloadError(
+            f"the result of activity {activity!r} has {len(output):,} bytes as JSON; "
+            f"at most {max_payload:,} are allowed"
+        )
+
+
+def own_frames(error: BaseException) -> int:
     """Frames of this package and of the executor, before user code begins."""
     count, skip, traceback = 0, 0, error.__traceback__
     while traceback:
         name = traceback.tb_frame.f_globals.get("__name__", "")
         count += 1
-        if name in (__name__, "concurrent.futures.thread"):
+        if name in (__name__, "concurrent.futures.thread", "durable.runtime.process"):
             skip = count
         traceback = traceback.tb_next
     return skip if skip < count else 0

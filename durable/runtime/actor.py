@@ -222,6 +222,7 @@ class Actor:
         if fresh or not self._loaded:
             # the head that was shown last may not be the one that is now
             self._shown = None if head is None or self._must_show else _visible(head)
+            self._runtime.attempts.compare(self.instance_id, head)
         self._loaded = True
         if head is None:
             self._settle_offers(offered)
@@ -339,6 +340,8 @@ class Actor:
         if event.name not in self._runtime.registry.activities:
             raise lacking_activity(event.name)
         item = WorkItem.of(event, head, stored.turn)
+        if holding.attempt:
+            item = replace(item, begun=holding.attempt + 1)
         has_slot = key in self._turns.reserved
         self._turns.reserved.discard(key)
         run = self._turns.ahead.pop(key, None) or self._run_here(item, has_slot)

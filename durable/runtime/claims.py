@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,16 +18,18 @@ from durable.runtime.guards import CLAIMS, Claim, Keeping, claim_key
 
 LONG_RUN = 20.0
 
+Check = Callable[[], Awaitable[None]]
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 
 @dataclass(slots=True, eq=False)
 class Running:
     """An activity that runs. `covered` says that a guard brings it back should we die; from `due`
-    on it is claimed, by that task."""
+    on it is claimed, by that task, and `check` asks now and then whether anybody awaits it."""
 
     item: WorkItem
     covered: bool
+    check: Check
     due: float
     task: asyncio.Task[None] | None = None
 
@@ -46,10 +48,10 @@ class Claims:
         self._watched: dict[Running, None] = {}
         self._watching: asyncio.Task[None] | None = None
 
-    def begin(self, item: WorkItem, *, covered: bool, at_once: bool) -> Running:
+    def begin(self, item: WorkItem, check: Check, *, covered: bool, at_once: bool) -> Running:
         """An activity begins: claim it once it runs long, or `at_once`."""
         now = self._hub.storage.clock.monotonic()
-        running = Running(item, covered, now if at_once else now + LONG_RUN)
+        running = Running(item, covered, check, now if at_once else now + LONG_RUN)
         if at_once:
             running.task = self._spawn(self._claim(running))
             return running
@@ -111,7 +113,9 @@ class Claims:
                     self._hub, lambda: storage.tables.transact(table, CLAIMS, [Insert(key, values)])
                 )
             self._keeping.keep(claim)
-            await asyncio.Event().wait()
+            while True:
+                await storage.clock.sleep(Claim.EVERY)
+                await running.check()
         finally:
             self._keeping.drop(claim)
             self._spawn(self.remove(item))

@@ -36,6 +36,7 @@ from durable.model.meter import upkeep
 from durable.model.retention import Retention
 from durable.model.versioning import VersioningOptions
 from durable.runtime.actor import Actor, Offered, Warm
+from durable.runtime.attempts import Attempts
 from durable.runtime.batches import Batches
 from durable.runtime.claims import Claims
 from durable.runtime.dispatch import Dispatcher
@@ -85,6 +86,7 @@ class RuntimeOptions:
     max_activities: int = 20
     max_orchestrations: int = 20
     max_entities: int = 20
+    max_processes: int = 4
     max_attempts: int = 10
     max_payload: int = 16 * 1024 * 1024
     always_queue: bool = False
@@ -145,6 +147,7 @@ class Runtime:
         self._warm: OrderedDict[str, Warm] = OrderedDict()
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._alone = asyncio.Lock()
+        self.attempts = Attempts(hub, self.spawn)
         self.claims = Claims(hub, keeping, self.spawn, self._spawn)
         self.work = Work(self, executor)
         self.batches = Batches(self, self.work)
@@ -273,6 +276,8 @@ class Runtime:
                     nonce=nonce,  # noqa: B023
                 ),
             )
+        for item, event in done:
+            self.attempts.stored(item.execution_id, event.task_id)
         if accepted:
             await self._queues.ring(item.instance_id)
             if nudge:
@@ -291,6 +296,7 @@ class Runtime:
         it led to, None where an answer did not say."""
         if self.on_turn is not None:
             self.on_turn(before, commit)
+        self.attempts.note_turn(before, commit)
         began = any(isinstance(event, ExecutionStarted) for event in commit.turn.events)
         if before.sequence == 0 and began:
             self._log(logging.INFO, before, "started %s %s")

@@ -253,6 +253,7 @@ class Sweeper:
                 event.attempt,
                 event.input,
                 trace=head.trace,
+                options=event.options,
             )
             logger.info(
                 "activity %s of %s seems lost; it is sent again", event.name, head.instance_id

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durable.errors import StorageError, UnknownFormat
@@ -24,6 +25,7 @@ from durable.runtime.guards import Guard, Key
 from durable.runtime.logs import of_activity
 from durable.runtime.orchestrations import LATE_START
 from durable.runtime.passing import backoff
+from durable.runtime.processes import Processes
 from durable.runtime.telling import tell_of_activity
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Work:
         self.executor = executor or ThreadPoolExecutor(
             runtime.options.max_activities, "durable-activity"
         )
+        self.processes = Processes(runtime.options.max_processes)
 
     async def handle(
         self,
@@ -150,6 +153,7 @@ class Work:
         if await self._is_awaited(item):
             return True
         await self._runtime.claims.remove(item)
+        await self._runtime.attempts.forget(item)
         return False
 
     async def _complete(
@@ -296,6 +300,7 @@ class Work:
             text = await repeat(self._hub, lambda: self._input(item))
         except PayloadGone:
             return None
+        attempt = await self._runtime.attempts.begin(item, definition)
         telling = tell_of_activity(self._hub, item, text)
         span = None if telling is None else telling.span
         context = ActivityContext(
@@ -306,23 +311,32 @@ class Work:
             item.attempt,
             item.idempotency_key,
             *(item.trace if span is None else span.header),
+            attempt,
         )
         late = self._hub.storage.clock.now() - item.scheduled > LATE_START
-        running = self._runtime.claims.begin(item, covered=covered, at_once=late)
+        attempts, activities = self._runtime.attempts, self._runtime.activities
+        check = partial(attempts.check, attempt)
+        running = self._runtime.claims.begin(item, check, covered=covered, at_once=late)
+        work = run_activity(
+            definition,
+            context,
+            text,
+            executor=self.executor,
+            processes=self.processes,
+            max_payload=self._runtime.options.max_payload,
+            span=span,
+        )
         event = None
         try:
-            event = await run_activity(
-                definition,
-                context,
-                text,
-                executor=self.executor,
-                max_payload=self._runtime.options.max_payload,
-                span=span,
-            )
+            event = await attempts.run(attempt, work)
         finally:
             self._runtime.claims.end(running)
             if telling is not None:
                 telling.ended(event)
+            if attempt.left is not None:
+                # what does not end keeps a place; the caller gives his back
+                activities.used += 1
+                attempt.left.add_done_callback(lambda _: activities.give())
         return event
 
     async def perform_here(self, item: WorkItem) -> Result | None:
@@ -346,8 +360,9 @@ class Work:
         return await instances.text(item.instance_id, item.incarnation, payload)
 
     def close(self) -> None:
-        """Begin no more functions; threads that run one are left to end."""
+        """Begin no more functions; threads that run one are left to end, processes are not."""
         self.executor.shutdown(wait=False, cancel_futures=True)
+        self.processes.close()
 
 
 def _not_stored(item: WorkItem) -> StorageError:

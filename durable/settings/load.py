@@ -81,6 +81,9 @@ def load_settings(
         max_concurrent_activities=_concurrency(host, "maxConcurrentActivityFunctions"),
         max_concurrent_orchestrators=_concurrency(host, "maxConcurrentOrchestratorFunctions"),
         max_concurrent_entities=_concurrency(host, "maxConcurrentEntityFunctions"),
+        max_concurrent_processes=_integer(
+            host, f"{_DURABLE}.maxConcurrentProcesses", 1, _MANY, _processors()
+        ),
         max_attempts=_integer(host, f"{_DURABLE}.maxAttempts", 1, _MANY, 10),
         always_queue=_boolean(host.entry(f"{_DURABLE}.alwaysQueueActivities")),
         checkpoint_steps=_integer(host, f"{_DURABLE}.checkpointSteps", 1, 100, 1),

@@ -101,6 +101,9 @@ class Settings:
     max_concurrent_entities: int
     """maxConcurrentEntityFunctions: entities whose code runs at once in one worker; 10 for each
     processor by default."""
+    max_concurrent_processes: int
+    """maxConcurrentProcesses: activities with process=True that run at once in one worker; one for
+    each processor by default."""
     max_attempts: int
     """durableTask.maxAttempts: crashes of a worker that one piece of work survives; 10 by
     default."""

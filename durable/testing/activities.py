@@ -57,7 +57,7 @@ class Activities:
         if wanted is None:
             wanted = own.input_type or annotation_of(own.function, own.input_name)
             wanted = wanted if own.face is None else hint(wanted)
-        self._set(replace(own, function=function, face=None, input_type=wanted))
+        self._set(replace(own, function=function, face=None, input_type=wanted, process=False))
 
     def of(self, activity: object) -> list[ActivityCall]:
         """The calls of one activity, in the order in which they began. UnknownFunctionError for
@@ -76,6 +76,7 @@ class Activities:
                     self._now(),
                 )
             )
+            context.signals.waiting = self._underway.waiting
             if definition.face is not None:
                 return definition.face(context, text)
             annotation = annotation_of(definition.function, definition.input_name)

@@ -64,6 +64,20 @@ class Underway:
         """A call of the loop's own has begun to wait, or ended."""
         self._changed.set()
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around what the running call waits for: time may pass meanwhile."""
+        call = working()
+        if call is None:
+            yield
+            return
+        call.waits += 1
+        self.changed()
+        try:
+            yield
+        finally:
+            call.waits -= 1
+
     def add(self, call: Working) -> None:
         """It works from now on."""
         self._calls[call] = None

@@ -417,4 +417,16 @@ RECIPES = [
         ],
         writes=(13, 15, 17),
     ),
+    Recipe(
+        "says",
+        "an activity with limits that says how far it is, falls silent, and is tried again",
+        [
+            start("imports", "s", 3),
+            run(10),
+            cut("said"),
+            run(25),
+            cut("tried-again"),
+            wait("s"),
+        ],
+    ),
 ]

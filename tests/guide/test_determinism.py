@@ -47,9 +47,8 @@ async def test_the_report_is_what_is_said() -> None:
         before = "    await context.wait_for_external_event"
         app = guide.page.only("python", "async def process_order").text
         names: dict[str, Any] = {"__name__": "changed"}
-        exec(
-            compile(app.replace(before, f"{added[1]}\n{before}"), "function_app.py", "exec"), names
-        )
+        code = app.replace(before, f"{added[1]}\n{before}")
+        exec(compile(code, "gone/function_app.py", "exec"), names)
         changed: Registry = names["app"].durable.registry
         assert isinstance(changed.orchestrator("process_order"), OrchestratorDefinition)
         report = await replay_instances(guide.client, changed, runtime_status=[Status.RUNNING])

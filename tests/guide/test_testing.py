@@ -18,7 +18,7 @@ def test_the_page() -> None:
                 asyncio.run(test())
             else:
                 test()
-        assert len(tests) == 7
+        assert len(tests) == 8
         assert page.missing() == []
     finally:
         page.unload()

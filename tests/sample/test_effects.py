@@ -12,6 +12,7 @@ from activities import ledger, stock
 from durable.codec import encode
 from durable.model.events import TaskCompleted, TaskFailed
 from durable.runtime.activities import ActivityContext, run_activity
+from durable.runtime.processes import Processes
 from function_app import app
 from orchestrators.models import Charge, Goods, Line
 from tests.azurite import Azurite
@@ -41,7 +42,12 @@ async def run(
     context = ActivityContext("order-1", "execution-1", 0, name, 1, key)
     definition = app.durable.registry.activity(name)
     return await run_activity(
-        definition, context, encode(value), executor=executor, max_payload=MAX_PAYLOAD
+        definition,
+        context,
+        encode(value),
+        executor=executor,
+        processes=Processes(1),
+        max_payload=MAX_PAYLOAD,
     )
 
 

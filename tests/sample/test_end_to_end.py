@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -189,6 +190,14 @@ async def test_an_invoice_is_corrected_from_its_delivery(app: Client) -> None:
     assert sent["forkedFrom"] == {"instanceId": wrong, "step": 2}
 
 
+async def test_a_catalogue_is_taken_over_and_sealed(app: Client) -> None:
+    catalogue = {"supplier": "Acme", "pages": 3, "seconds_per_page": 0.1, "rounds": 1}
+    catalogue_id = await app.start("catalogues", catalogue)
+    status = await app.until(catalogue_id)
+    seal = hashlib.sha256(b"Acme").hexdigest()
+    assert status["output"] == {"pages": 3, "seal": seal}
+
+
 async def test_hello(app: Client) -> None:
     hello_id = await app.start("hello", ["Oslo"])
     assert (await app.until(hello_id))["output"] == ["Hello Oslo!"]
@@ -207,6 +216,7 @@ async def test_hello(app: Client) -> None:
         ("batches", '{"items":["a"],"limit":0}', "limit"),
         ("approvals", '{"subject":"x","timeout_seconds":1}', "timeout_seconds"),
         ("approvals/nobody/decision", "{}", "without approved"),
+        ("catalogues", '{"supplier":"Acme","pages":0}', "pages is 1 to 10000"),
         ("monitors", '{"url":"file:///etc/passwd"}', "http"),
         ("invoices", '{"customer":"Ada","email":"a@b","cents":0}', "cents"),
         ("hello", '"Oslo"', "expected"),

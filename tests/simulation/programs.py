@@ -19,7 +19,7 @@ from durable.model.entities import EntityId
 from durable.model.retry import RetryPolicy
 from durable.runtime.activities import ActivityContext, activity_context
 from tests.memory_hub import MemoryHub
-from tests.simulation import asking
+from tests.simulation import asking, limits
 
 Step = list[Any]
 
@@ -35,16 +35,25 @@ _SIMPLE = ("act", "act", "flaky", "fails", "all", "sub", "broken", "timer", "sta
 _OTHER = ("call", "lock", "race", "told", "free", "long", "loose")
 _RARE = ("event", "event", "again", "wide")
 _ASKED = ("asked", "asked", "asked")
-KINDS = frozenset({*_SIMPLE, *_OTHER, *_RARE, *_ASKED, "once", "deadly"} - {"wide"})
+KINDS = frozenset({*_SIMPLE, *_OTHER, *_RARE, *_ASKED, *limits.KINDS, "once", "deadly"} - {"wide"})
 """The kinds of steps."""
 
 
 class Programs:
     """Makes programs; every activity call and mark has a number of its own."""
 
-    def __init__(self, rnd: random.Random, *, far: bool, asked: bool = False) -> None:
+    def __init__(
+        self,
+        rnd: random.Random,
+        *,
+        far: bool,
+        asked: bool = False,
+        limited: random.Random | None = None,
+    ) -> None:
         """`far` allows timers that are the sweeper's to ring for, `asked` steps that wait for
-        updates."""
+        updates; `limited` draws a step with a limit for each program, of its own chance, so that
+        other seeds stay what they are."""
+        self._limited = limited
         self._random = rnd
         self._kinds = _SIMPLE + _OTHER + _RARE + (_ASKED if asked else ())
         self._number = 0
@@ -53,7 +62,11 @@ class Programs:
     def make(self, *, size: int | None = None) -> list[Step]:
         """A program for an instance that users feed."""
         size = size or self._random.randint(1, 6)
-        return [self._step(self._kinds, 0) for _ in range(size)]
+        steps = [self._step(self._kinds, 0) for _ in range(size)]
+        if self._limited is not None:
+            place = self._limited.randint(0, len(steps))
+            steps.insert(place, limits.step(self._limited, self._next()))
+        return steps
 
     def failing(self) -> list[Step]:
         """One that fails, and comes to its end once it is rewound."""
@@ -151,7 +164,10 @@ def expected(steps: list[Step]) -> list[Any]:
 
 def _expected(step: Step) -> list[Any]:
     match step:
-        case ["act" | "flaky" | "told" | "call" | "lock" | "once" | "deadly", *_]:
+        case [
+            "act" | "flaky" | "told" | "call" | "lock" | "once" | "deadly" | "late" | "beats",
+            *_,
+        ]:
             return [step[2] if step[0] in ("call", "lock") else step[1]]
         case ["fails" | "broken", number]:
             return [f"failed {number}"]
@@ -369,7 +385,7 @@ async def _perform_more(context: Context, step: Step) -> list[Any]:
         case ["free", inner, number]:
             given = [inner, []], f"free-{number}"
             context.signal_entity(entity("a"), "begin", given)
-    return []
+    return await limits.perform(context, step)
 
 
 def _text(number: int, size: int) -> str:

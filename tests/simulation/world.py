@@ -14,7 +14,7 @@ from durable.hub.hub import Hub
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Storage
 from durable.runtime.runtime import RuntimeOptions
-from tests.simulation import schedules
+from tests.simulation import limits, schedules
 from tests.simulation.asking import is_asked
 from tests.simulation.checks import check
 from tests.simulation.forks import Forker, is_forking
@@ -38,6 +38,7 @@ OUTCOMES = frozenset(
         "sent together",
         "ran ahead",
         "told",
+        "interrupted",
     }
 )
 
@@ -63,11 +64,16 @@ class World:
             # what a trigger drops comes back by the audit alone
             self.site.max_dequeue = rnd.choice((1, 2, 5))
         self.faults = self.site.faults
-        self.programs = Programs(rnd, far=self.far, asked=is_asked(seed))
+        limited = random.Random(-2 * seed - 1) if limits.is_limited(seed) else None
+        self.programs = Programs(rnd, far=self.far, asked=is_asked(seed), limited=limited)
         self.effects = Effects()
         self.done: Counter[str] = Counter()
         """What users were acknowledged."""
         register(self.site, rnd, self.effects, self.site.watch.began)
+        watch = self.site.watch
+        self.said = limits.register(
+            self.site, limited or rnd, self.effects.runs, watch.began, watch.require
+        )
         plain = Storage(tables=self.site.tables, queues=self.site.queues, clock=self.site.clock)
         telemetry = self.site.telemetry
         self.plain = Hub(plain, "Test", new_id=self.site.new_id, telemetry=telemetry)
@@ -124,6 +130,7 @@ class World:
             "sent together": site.watch.batches,
             "ran ahead": site.watch.began_ahead,
             "told": told,
+            "interrupted": self.said.interrupted,
         }
         return self.done + self.faults.counts + Counter(ways)
 
