@@ -40,6 +40,7 @@ from durable.functions import Blueprint, DFApp
 from durable.model.failure import ExceptionPropertiesProvider, FailureDetails
 from durable.model.filters import OrchestrationWorkItemFilter, WorkItemFilters
 from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus
+from durable.model.limits import RateLimit
 from durable.model.retry import RetryPolicy
 from durable.model.versioning import (
     VersionFailureStrategy,
@@ -134,6 +135,7 @@ __all__ = [
     "OrchestrationWorkItemFilter",
     "Orchestrator",
     "PurgeHistoryResult",
+    "RateLimit",
     "RetryOptions",
     "RetryPolicy",
     "SubOrchestrationFailedError",

@@ -117,7 +117,11 @@ class DurableHost:
             meter = Meter()
             own = metered(opened.storage, meter)
             hub = Hub(own, settings.hub, control_queues=settings.control_queues)
-            await hub.create(app=settings.app_name, activities=tuple(registry.activities))
+            await hub.create(
+                app=settings.app_name,
+                activities=tuple(registry.activities),
+                prioritized=registry.prioritized,
+            )
 
             async def another() -> tuple[Storage, Callable[[], Awaitable[None]]]:
                 storage = await opening()

@@ -60,7 +60,11 @@ class MemoryHub(World):
         return function
 
     async def __aenter__(self) -> Self:
-        await self.hub.create(app="test", activities=tuple(self.registry.activities))
+        await self.hub.create(
+            app="test",
+            activities=tuple(self.registry.activities),
+            prioritized=self.registry.prioritized,
+        )
         for _ in range(self.workers):
             await self.add_runtime()
         if self.runtimes:
@@ -167,7 +171,9 @@ class MemoryHub(World):
     async def messages(self) -> int:
         """How many messages all queues hold."""
         queues = {*self.hub.names.control_queues}
-        queues |= {self.hub.names.work_queue(name) for name in self.registry.activities}
+        for name in self.registry.activities:
+            prioritized = name in self.registry.prioritized
+            queues |= {*self.hub.names.lanes(name, priorities=prioritized)}
         return sum([await self.queues.length(queue) for queue in queues])
 
 

@@ -34,6 +34,7 @@ from durable.model.functions import (
     Registry,
     UserFunction,
 )
+from durable.model.limits import NO_LIMITS, Limits, RateLimit
 
 F = TypeVar("F", bound=Callable[..., Any])
 BUILDER = "__durable_builder__"
@@ -128,15 +129,29 @@ class DurableApi(BuiltinApi, DecoratorApi, ABC):
         return self._durable(define)
 
     def activity_trigger(
-        self, input_name: str, activity: str | None = None, *, queued: bool = False
+        self,
+        input_name: str,
+        activity: str | None = None,
+        *,
+        queued: bool = False,
+        concurrency: int | None = None,
+        rate: RateLimit | None = None,
+        key_concurrency: int | None = None,
+        priority_enabled: bool = False,
     ) -> Callable[[F], F]:
         """Register an activity, sync (it runs in a thread) or `async def` (on the event loop).
 
         `input_name` is the parameter that its input goes to, unless it takes `(context, input)`.
         Its name is `activity`, else that of `function_name`, else the function's own. A `queued`
         activity always goes through its queue, even where it could run next to its orchestrator.
-        Raises DefinitionError.
+
+        Over all workers of the hub, `concurrency` says how many of its calls run at once, `rate`
+        how often they begin, and `key_concurrency` how many run at once that were called with the
+        same `key`. With `priority_enabled`, calls may have a `priority`. Each of them makes it
+        `queued`. Raises DefinitionError.
         """
+        stated = Limits(concurrency, rate, key_concurrency, priority_enabled)
+        limits = None if stated == NO_LIMITS else stated
 
         def define(builder: DurableBuilder) -> None:
             function = builder.user_function
@@ -152,7 +167,12 @@ class DurableApi(BuiltinApi, DecoratorApi, ABC):
             builder.has_own_name = activity is not None
             name = builder.host_name if activity is None else activity
             check_host_name(function, name)
-            self._define(builder, ActivityDefinition(name, function, input_name, queued, face))
+            if stated.problem is not None:
+                refuse(function, stated.problem)
+            definition = ActivityDefinition(
+                name, function, input_name, queued or limits is not None, face, limits=limits
+            )
+            self._define(builder, definition)
 
         return self._durable(define)
 

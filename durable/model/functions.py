@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from durable.errors import DefinitionError, InvalidRequestError, UnknownFunctionError
 from durable.model.failure import ExceptionPropertiesProvider
+from durable.model.limits import Limits
 
 UserFunction = Callable[..., Any]
 
@@ -47,6 +48,8 @@ class ActivityDefinition:
     exceptions: ExceptionPropertiesProvider | None = None
     input_type: Any = None
     """What the input is read as; None: as its parameter's annotation."""
+    limits: Limits | None = None
+    """What holds for its calls over all workers; it is `queued` then."""
 
     @property
     def is_async(self) -> bool:
@@ -104,6 +107,20 @@ class Registry:
             for definition in kind.values():
                 whole.add(replace(definition, exceptions=exceptions))
         return whole
+
+    def limits_of(self, activity: str) -> Limits | None:
+        """What holds for an activity's calls; None where nothing does, or it is not known."""
+        definition = self.activities.get(activity)
+        return None if definition is None else definition.limits
+
+    @property
+    def prioritized(self) -> tuple[str, ...]:
+        """The activities whose calls may have priorities."""
+        return tuple(
+            name
+            for name, each in self.activities.items()
+            if each.limits is not None and each.limits.priority_enabled
+        )
 
     def orchestrator(self, name: str) -> OrchestratorDefinition:
         """By name; UnknownFunctionError lists what there is."""

@@ -39,6 +39,7 @@ from durable.runtime.actor import Actor, Offered, Warm
 from durable.runtime.batches import Batches
 from durable.runtime.claims import Claims
 from durable.runtime.dispatch import Dispatcher
+from durable.runtime.flow import Flow
 from durable.runtime.guards import Guard, Keeping, Key, Shared, predecessors
 from durable.runtime.hold import Stuck
 from durable.runtime.local_ringer import LocalRinger
@@ -144,6 +145,7 @@ class Runtime:
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._alone = asyncio.Lock()
         self.claims = Claims(hub, keeping, self.spawn, self._spawn)
+        self.flow = Flow(self)
         self.work = Work(self, executor)
         self.batches = Batches(self, self.work)
         self.messages = Messages(self)
@@ -163,8 +165,15 @@ class Runtime:
 
     @property
     def work_queues(self) -> Mapping[str, str]:
-        """The work queue of each of the activities that the worker takes."""
+        """The work queue of each of the activities that the worker takes: of those with several,
+        the one of calls without a priority."""
         return {name: self.hub.names.work_queue(name) for name in self.registry.activities}
+
+    def lanes(self, activity: str) -> tuple[str, ...]:
+        """All work queues of an activity, the most urgent first."""
+        limits = self.registry.limits_of(activity)
+        priorities = limits is not None and limits.priority_enabled
+        return self.hub.names.lanes(activity, priorities=priorities)
 
     def turn_room(self) -> int:
         """How many more orchestrations may be run at once."""
@@ -200,6 +209,7 @@ class Runtime:
         """Take nothing on any more, and give what runs up to `seconds` to end. What has not
         ended then is cancelled; its messages show themselves again."""
         self._draining = True
+        self.flow.close()
         tasks = list(self._tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)

@@ -18,8 +18,10 @@ from durable.hub.rows import has_id
 from durable.model.events import Arrival, TaskFailed, TaskScheduled
 from durable.model.failure import PROCESS_DIED, FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
+from durable.model.limits import unmet
 from durable.runtime.activities import ActivityContext, run_activity
 from durable.runtime.actor import Offered, Result
+from durable.runtime.flow import PATIENCE, NotYet
 from durable.runtime.guards import Guard, Key
 from durable.runtime.orchestrations import LATE_START
 from durable.runtime.passing import backoff
@@ -85,16 +87,24 @@ class Work:
                 if await self.is_wanted(item):
                     await self._later(queue, item, "it is not in this worker")
             elif item.begun <= SUSPECT:
-                event = await self._perform_if_wanted(item, covered=guard is not None)
+                event = await self._perform_in_turn(item, guard, deadline)
             elif await self.is_wanted(item):
                 if self._hub.storage.clock.monotonic() < self._alone_until:
                     body = replace(item, begun=item.begun - 1).encode()
                     send = self._hub.storage.queues.send
                     await repeat(self._hub, lambda: send(queue, body, delay=AGAIN))
                 else:
-                    event = await self._perform_apart(item, covered=guard is not None)
+                    event = await self._perform_apart(item, guard, deadline)
         except UnknownFormat as error:
             await self._later(queue, item, str(error))
+        except NotYet as error:
+            if guard is not None and not guard.is_fresh:
+                # it shows itself again
+                runtime.keeping.drop(guard)
+                return
+            body = replace(item, lack=item.lack + 1, begun=item.begun - 1).encode()
+            send, delay = self._hub.storage.queues.send, error.delay
+            await repeat(self._hub, lambda: send(queue, body, delay=delay))
         if event is not None:
             if guard is not None and not guard.is_fresh:
                 # another may have it by now: the result still counts, once
@@ -118,19 +128,43 @@ class Work:
         else:
             await self._runtime.keeping.release(guard)
 
-    async def _perform_apart(self, item: WorkItem, *, covered: bool) -> Result | None:
+    async def _perform_apart(
+        self, item: WorkItem, guard: Guard | None, deadline: float | None
+    ) -> Result | None:
         clock = self._hub.storage.clock
         self._alone_until = until = clock.monotonic() + LEFT_ALONE
         try:
             await clock.sleep(APART)
-            return await self._perform_if_wanted(item, covered=covered)
+            return await self._perform_in_turn(item, guard, deadline)
         finally:
             if self._alone_until == until:
                 self._alone_until = 0.0
 
-    async def _perform_if_wanted(self, item: WorkItem, *, covered: bool) -> Result | None:
-        self._runtime.activities.used += 1
-        return await self.perform_in_place(item, covered=covered)
+    async def _perform_in_turn(
+        self, item: WorkItem, guard: Guard | None, deadline: float | None
+    ) -> Result | None:
+        """As `perform_in_place`, once it is the call's turn. Raises NotYet."""
+        runtime, clock = self._runtime, self._hub.storage.clock
+        gate = runtime.flow.gate(item.activity)
+        if gate is None:
+            runtime.activities.used += 1
+            return await self.perform_in_place(item, covered=guard is not None)
+        patience = PATIENCE
+        if deadline is not None:
+            patience = min(patience, max(0.0, deadline - clock.monotonic()))
+        turn = await gate.enter(item, held=guard is not None, patience=patience)
+        try:
+            await runtime.activities.take()
+            if not turn.is_fresh:
+                runtime.activities.give()
+                raise NotYet(0.0)
+            result = await self.perform_in_place(item, covered=guard is not None)
+        except Exception:
+            turn.end()
+            raise
+        # what is cancelled may go on in a thread: its permits are left to end by themselves
+        turn.end()
+        return result
 
     async def perform_in_place(self, item: WorkItem, *, covered: bool) -> Result | None:
         """As `perform`, in a place that was taken and is given back; None too for what nobody
@@ -288,6 +322,9 @@ class Work:
                 f"no activity is named {item.activity!r} in this worker",
                 "durable.errors.UnknownFunctionError",
             )
+            return TaskFailed(item.task_id, failure)
+        if problem := unmet(item.activity, definition.limits, item.options):
+            failure = FailureDetails(problem, "durable.errors.InvalidRequestError")
             return TaskFailed(item.task_id, failure)
         try:
             text = await repeat(self._hub, lambda: self._input(item))

@@ -63,6 +63,16 @@ class CountingRuntime:
         self.messages = self
         self._queues = queues
 
+    @property
+    def flow(self) -> Any:
+        return self
+
+    def gate(self, activity: str) -> None:
+        return None
+
+    def lanes(self, activity: str) -> tuple[str, ...]:
+        return (self.work_queues[activity],)
+
     def weight(self, queue: str) -> int:
         return 1
 
