@@ -21,7 +21,7 @@ from durable.model.instance import OrchestrationRuntimeStatus
 from durable.model.limits import unmet
 from durable.runtime.activities import ActivityContext, run_activity
 from durable.runtime.actor import Offered, Result
-from durable.runtime.flow import PATIENCE, NotYet
+from durable.runtime.flow import PATIENCE, NotYet, Turn
 from durable.runtime.guards import Guard, Key
 from durable.runtime.orchestrations import LATE_START
 from durable.runtime.passing import backoff
@@ -155,10 +155,7 @@ class Work:
         turn = await gate.enter(item, held=guard is not None, patience=patience)
         try:
             await runtime.activities.take()
-            if not turn.is_fresh:
-                runtime.activities.give()
-                raise NotYet(0.0)
-            result = await self.perform_in_place(item, covered=guard is not None)
+            result = await self.perform_in_place(item, covered=guard is not None, turn=turn)
         except Exception:
             turn.end()
             raise
@@ -166,14 +163,16 @@ class Work:
         turn.end()
         return result
 
-    async def perform_in_place(self, item: WorkItem, *, covered: bool) -> Result | None:
+    async def perform_in_place(
+        self, item: WorkItem, *, covered: bool, turn: Turn | None = None
+    ) -> Result | None:
         """As `perform`, in a place that was taken and is given back; None too for what nobody
         awaits any more, where there is reason to ask."""
         late = self._hub.storage.clock.now() - item.scheduled > LATE_START
         try:
             if (late or item.begun > 1) and not await self.is_wanted(item):
                 return None
-            return await self.perform(item, covered=covered)
+            return await self.perform(item, covered=covered, turn=turn)
         finally:
             self._runtime.activities.give()
 
@@ -313,9 +312,12 @@ class Work:
 
     # ---- performing ----
 
-    async def perform(self, item: WorkItem, *, covered: bool) -> Result | None:
+    async def perform(
+        self, item: WorkItem, *, covered: bool, turn: Turn | None = None
+    ) -> Result | None:
         """Run the activity of a work item, claimed while that takes long. None when its input is
-        gone: it is stale. `covered` says that a guard brings the work back should we die."""
+        gone: it is stale. `covered` says that a guard brings the work back should we die. Raises
+        NotYet where others may have the permits of its `turn` by now."""
         definition = self._runtime.registry.activities.get(item.activity)
         if definition is None:
             failure = FailureDetails(
@@ -340,6 +342,8 @@ class Work:
             *item.trace,
         )
         late = self._hub.storage.clock.now() - item.scheduled > LATE_START
+        if turn is not None and not turn.is_fresh:
+            raise NotYet(0.0)
         running = self._runtime.claims.begin(item, covered=covered, at_once=late)
         try:
             return await run_activity(

@@ -19,6 +19,7 @@ from durable.model.entities import EntityId
 from durable.model.retry import RetryPolicy
 from durable.runtime.activities import ActivityContext, activity_context
 from tests.memory_hub import MemoryHub
+from tests.simulation import flow
 
 Step = list[Any]
 
@@ -33,23 +34,30 @@ ANY_NUMBER = "any"
 _SIMPLE = ("act", "act", "flaky", "fails", "all", "sub", "broken", "timer", "status", "signal")
 _OTHER = ("call", "lock", "race", "told", "free", "long", "loose")
 _RARE = ("event", "event", "again", "wide")
-KINDS = frozenset({*_SIMPLE, *_OTHER, *_RARE, "once", "deadly"} - {"wide"})
+KINDS = frozenset({*_SIMPLE, *_OTHER, *_RARE, "once", "deadly", *flow.KINDS} - {"wide"})
 """The kinds of steps."""
 
 
 class Programs:
     """Makes programs; every activity call and mark has a number of its own."""
 
-    def __init__(self, rnd: random.Random, *, far: bool) -> None:
-        """`far` allows timers that are the sweeper's to ring for."""
+    def __init__(
+        self, rnd: random.Random, *, far: bool, limited: random.Random | None = None
+    ) -> None:
+        """`far` allows timers that are the sweeper's to ring for, `limited` has calls of limited
+        activities."""
         self._random = rnd
+        self._limited = limited
         self._number = 0
         self._far = far
 
     def make(self, *, size: int | None = None) -> list[Step]:
         """A program for an instance that users feed."""
         size = size or self._random.randint(1, 6)
-        return [self._step(_SIMPLE + _OTHER + _RARE, 0) for _ in range(size)]
+        steps = [self._step(_SIMPLE + _OTHER + _RARE, 0) for _ in range(size)]
+        if self._limited is not None:
+            flow.add_steps(self._limited, steps, self._next)
+        return steps
 
     def failing(self) -> list[Step]:
         """One that fails, and comes to its end once it is rewound."""
@@ -132,7 +140,9 @@ def _expected(step: Step) -> list[Any]:
             return [step[2] if step[0] in ("call", "lock") else step[1]]
         case ["fails" | "broken", number]:
             return [f"failed {number}"]
-        case ["all", numbers]:
+        case ["keyed" | "narrow", number, *_]:
+            return [number]
+        case ["all" | "map", numbers, *_]:
             return [numbers]
         case ["sub", inner, *_]:
             return [expected(inner)]
@@ -340,6 +350,13 @@ async def _perform_more(context: Context, step: Step) -> list[Any]:
             turned = await context.call_activity("turned", text)
             assert turned == text[::-1]
             return [[number, len(turned)]]
+        case ["keyed", number, key, priority]:
+            given = [number, key]
+            return [await context.call_activity("keyed", given, key=key, priority=priority)]
+        case ["narrow", number]:
+            return [await context.call_activity("narrow", number)]
+        case ["map", numbers, limit]:
+            return [await context.map("narrow", numbers, limit=limit)]
         case ["free", inner, number]:
             given = [inner, []], f"free-{number}"
             context.signal_entity(entity("a"), "begin", given)

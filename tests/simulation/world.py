@@ -14,7 +14,7 @@ from durable.hub.hub import Hub
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Storage
 from durable.runtime.runtime import RuntimeOptions
-from tests.simulation import schedules
+from tests.simulation import flow, schedules
 from tests.simulation.checks import check
 from tests.simulation.programs import Effects, Programs, kinds_of, register
 from tests.simulation.schedules import Planner
@@ -52,11 +52,14 @@ class World:
             # what a trigger drops comes back by the audit alone
             self.site.max_dequeue = rnd.choice((1, 2, 5))
         self.faults = self.site.faults
-        self.programs = Programs(rnd, far=self.far)
+        limited = flow.random_of(seed)
+        self.programs = Programs(rnd, far=self.far, limited=limited)
         self.effects = Effects()
         self.done: Counter[str] = Counter()
         """What users were acknowledged."""
         register(self.site, rnd, self.effects, self.site.watch.began)
+        if limited is not None:
+            flow.register(self.site, limited, self.effects, self.site.watch.began)
         plain = Storage(tables=self.site.tables, queues=self.site.queues, clock=self.site.clock)
         self.plain = Hub(plain, "Test", new_id=self.site.new_id)
         """The hub without faults, to look with."""
