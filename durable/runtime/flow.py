@@ -35,6 +35,9 @@ LONGEST_ASIDE = 30.0
 LONGEST_DELAY = 600.0
 """Seconds for which a call is put back at most since its time is far away."""
 
+LINGER = 0.25
+"""Seconds for which an activity's permits are kept while no call needs them: others follow."""
+
 _AGAIN = 2.0
 
 
@@ -75,7 +78,8 @@ class Gate:
         self._permits: Permits | None = None
         self._pacer: Pacer | None = None
         if limits.concurrency is not None:
-            self._permits = self._make(concurrency_key(activity), limits.concurrency)
+            key, limit = concurrency_key(activity), limits.concurrency
+            self._permits = self._make(key, limit, linger=LINGER)
         if limits.rate is not None:
             key = rate_key(activity)
             self._pacer = Pacer(runtime.hub, runtime.spawn, key, limits.rate, self.changed.set)
@@ -128,7 +132,7 @@ class Gate:
             raise NotYet(0.0 if self._runtime.is_draining else aside)
         return permits
 
-    def _make(self, key: str, limit: int) -> Permits:
+    def _make(self, key: str, limit: int, *, linger: float = 0.0) -> Permits:
         runtime = self._runtime
         return Permits(
             runtime.hub,
@@ -138,6 +142,7 @@ class Gate:
             key,
             limit,
             self.changed.set,
+            linger=linger,
         )
 
 

@@ -90,13 +90,16 @@ class Permits:
         key: str,
         limit: int,
         changed: Callable[[], None],
+        *,
+        linger: float = 0.0,
     ) -> None:
-        """`owner` names this process. `changed` is called whenever there may be more room."""
+        """`owner` names this process. `changed` is called whenever there may be more room. What
+        nobody needs here is given back after `linger` seconds, unless others wait for it."""
         self._hub, self._clock = hub, hub.storage.clock
         self._rows = PermitRows(hub.storage, hub.names)
         self._keeping, self._spawn = keeping, spawn
         self._owner, self._key, self._limit = owner, key, limit
-        self._tell = changed
+        self._tell, self._linger = changed, linger
         self._lease: PermitLease | None = None
         self._known: Standing | None = Standing()
         self._held = self._used = self._others = 0
@@ -165,6 +168,11 @@ class Permits:
         return max(1, -(-self._limit // (1 + others)))
 
     @property
+    def _lingers(self) -> bool:
+        """Whether what is not needed is kept for a moment."""
+        return self._linger > 0 and self._wanted < self._held and self._share == self._limit
+
+    @property
     def _wanted(self) -> int:
         return max(self._used, min(self._used + len(self._waiting), self._share))
 
@@ -190,6 +198,10 @@ class Permits:
                     self._lease, self._known, self._held = None, None, 0
                 used = self._used
                 self._grant()
+                if self._lingers:
+                    await first(self._changed.wait(), self._clock.sleep(self._linger))
+                    if self._changed.is_set():
+                        continue
                 if self._wanted != self._held or (self._is_listed and not self._wanted):
                     await self._hold()
                     self._grant()
