@@ -11,7 +11,7 @@ import azure.functions as func
 import durable as df
 from activities import ledger
 from durable.codec import decode, encode
-from orchestrators.models import ApprovalRequest, Batch, Decision, Order, Watch
+from orchestrators.models import ApprovalRequest, Batch, Decision, Order, PayoutRun, Watch
 
 bp = df.Blueprint()
 
@@ -78,6 +78,15 @@ async def start_batch(
 ) -> func.HttpResponse:
     """Body: a Batch."""
     return await _answer(lambda: _start(req, client, "process_batch", Batch))
+
+
+@bp.route(route="payouts", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+async def start_payouts(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """Body: a PayoutRun."""
+    return await _answer(lambda: _start(req, client, "pay_out", PayoutRun))
 
 
 @bp.route(route="approvals", methods=["POST"])

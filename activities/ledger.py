@@ -32,7 +32,8 @@ LONGEST_DETAIL = 1000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One effect: `kind` is charge, refund, reserve, release, confirm, ship or notice."""
+    """One effect: `kind` is charge, refund, payout, reserve, release, confirm, ship or
+    notice."""
 
     kind: str
     key: str

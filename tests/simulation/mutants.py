@@ -373,6 +373,31 @@ MUTANTS = (
         "a batch deleted before its results are stored",
         (("runtime/batches.py", "            await running.ended()\n", ""),),
     ),
+    Mutant(
+        "permits of others not counted",
+        (("hub/permits.py", "min(wanted, limit - taken)", "min(wanted, limit)"),),
+    ),
+    Mutant(
+        "no If-Match on permits",
+        (
+            (
+                "hub/permits.py",
+                "op: Op = Replace(key, values, etag)",
+                'op: Op = Replace(key, values, "*")',
+            ),
+        ),
+    ),
+    Mutant(
+        "a call begins under permits that may be lost",
+        (
+            (
+                "runtime/flow.py",
+                "return all(each.is_fresh for each in self.permits)",
+                "return True",
+            ),
+            ("runtime/permits.py", "self._used < most and self.is_fresh", "self._used < most"),
+        ),
+    ),
 )
 
 
