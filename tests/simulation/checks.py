@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from durable.client import DurableOrchestrationClient
-from durable.hub.permits import PERMITS, rate_key
+from durable.hub.permits import PERMITS
 from durable.hub.projection import Listed
 from durable.hub.rows import Head
 from durable.model.events import EventRaised
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.replaying import StoredHistory, read_histories, replay
 from durable.replaying.grouping import turns_of
+from tests.simulation import flow
 from tests.simulation.programs import expected, free_starts, matches, taken_events
 from tests.simulation.site import HUB
 from tests.simulation.users import Life, User
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 Heads = dict[str, Head]
-
-PACE = f"{PERMITS} {rate_key('')}"
-"""What says when the next call of an activity may begin goes with a sweep after that."""
 
 
 async def check(world: World) -> None:
@@ -157,8 +155,9 @@ async def check_litter(world: World, heads: Heads) -> None:
     site = world.site
     if world.sweeping:
         # the claims of dead processes are the sweeper's
-        rows = [key for key in await site.keys(HUB.index) if not key.startswith(PACE)]
+        rows = [key for key in await site.keys(HUB.index) if not key.startswith(f"{PERMITS} ")]
         assert rows == []
+        flow.check(site)
     for key in await site.keys(HUB.history):
         instance_id, _, rest = key.partition(" ")
         incarnation, _, kind = rest.partition("|")

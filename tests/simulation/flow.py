@@ -78,6 +78,20 @@ class Permitted:
         self._running[row].pop(0)
 
 
+def check(site: Site) -> None:
+    """Nobody has permits that no call needs, and rows that say nothing any more are swept."""
+    for runtime in site.runtimes:
+        for gate in runtime.flow._gates.values():
+            permits = [*gate._keys.values(), *([gate._permits] if gate._permits else [])]
+            left = [vars(each) for each in permits if each._used or each.waiting]
+            assert not left, f"no call runs, and permits are taken: {left}"
+    # they end with a lease, and go with the next sweep
+    long_ago = site.clock.now() - LEASE
+    for key, row in site.tables.rows(site.hub.names.index, PERMITS).items():
+        expires: Any = row.values["expires"]
+        assert expires > long_ago, f"left after it expired: {key} {row.values}"
+
+
 def register(
     hub: Site,
     rnd: random.Random,
