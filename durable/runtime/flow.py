@@ -94,6 +94,8 @@ class Gate:
     async def enter(self, item: WorkItem, *, held: bool, patience: float = PATIENCE) -> Turn:
         """Wait for a call's turn: its key's, then a permit, then its time. `held` says that its
         message comes to nobody else meanwhile, and at once when it is put back. Raises NotYet."""
+        if self._runtime.is_draining:
+            raise NotYet(0.0)
         permits: list[Permits] = []
         turn: Turn | None = None
         try:
@@ -107,8 +109,6 @@ class Gate:
                 left = await self._pacer.take(item.priority)
                 if left is not None:
                     raise NotYet(min(left, LONGEST_DELAY))
-            if self._runtime.is_draining:
-                raise NotYet(0.0)
             turn = Turn(tuple(permits))
             return turn
         finally:

@@ -124,7 +124,7 @@ class Permits:
     @property
     def is_fresh(self) -> bool:
         """Whether nobody else can have those that were taken here."""
-        return self._lease is not None and self._lease.is_fresh
+        return self._lease is not None and self._used <= self._held and self._lease.is_fresh
 
     @property
     def room(self) -> int:

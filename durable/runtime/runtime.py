@@ -125,6 +125,8 @@ class Runtime:
         self.options = options or RuntimeOptions()
         self.taking = Taking(registry, self.options.filters, self.options.versioning)
         self.registry = self.taking.registry
+        self.whole = registry
+        """All of the app, what other workers take included."""
         self.keeping = keeping
         self.activities = Slots(self.options.max_activities)
         self.turns = Slots(self.options.max_orchestrations)

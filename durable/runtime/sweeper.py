@@ -73,7 +73,7 @@ class Sweeper:
         """Each part once; a bounded number of rows each."""
         await self._timers()
         await self._claims()
-        if any(each.limits is not None for each in self._runtime.registry.activities.values()):
+        if any(each.limits is not None for each in self._runtime.whole.activities.values()):
             await PermitRows(self._hub.storage, self._hub.names).drop_expired()
         await self._audit()
         await self._retention.sweep()
@@ -236,7 +236,7 @@ class Sweeper:
             assert isinstance(event, TaskScheduled)
             if now - task.since < LOST_ITEM or resent >= RESENT_AT_ONCE:
                 continue
-            limits = self._runtime.registry.limits_of(event.name)
+            limits = self._runtime.whole.limits_of(event.name)
             prioritized = limits is not None and limits.priority_enabled
             asked = event.options.priority if event.options else 0
             queue = hub.names.work_queue(event.name, asked if prioritized else 0)

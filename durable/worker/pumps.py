@@ -145,8 +145,9 @@ class Pump:
         """Messages that the gate does not know of yet."""
         self._rounds = 0
         self._backoff = Backoff(_FIRST_IDLE, idle)
-        self._receiving = Trouble(_log, f"queue {lanes[-1]}")
-        self._handling = Trouble(_log, f"queue {lanes[-1]}, handling its messages")
+        named = f"queue {', '.join(lanes)}"
+        self._receiving = Trouble(_log, named)
+        self._handling = Trouble(_log, f"{named}, handling its messages")
         self._stopped = asyncio.Event()
         self._away_until = 0.0
 

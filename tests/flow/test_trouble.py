@@ -12,9 +12,11 @@ import durable as df
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.hub.messages import WorkBatch, WorkItem, decode_message
 from durable.hub.permits import PERMITS, PermitRows, concurrency_key
+from durable.model.filters import WorkItemFilters
 from durable.model.functions import ActivityDefinition
 from durable.model.limits import Limits, RateLimit
 from durable.runtime.flow import PATIENCE
+from durable.runtime.runtime import RuntimeOptions
 from durable.testing import TestHub
 from tests.memory_hub import MemoryHub
 
@@ -207,3 +209,14 @@ async def test_a_crash_of_the_holder_in_the_testing_kit() -> None:
         assert await hub.run(pay_all) == [0, 1, 2]
         assert len(hub.calls(pay)) == 4
         assert hub.now - before < timedelta(seconds=60)
+
+
+async def test_who_takes_only_orchestrations_does_not_take_waiting_calls_for_lost() -> None:
+    hub = MemoryHub(workers=0)
+    working = Working(hub, Limits(concurrency=1), seconds=100)
+    async with hub:
+        await hub.add_runtime(options=RuntimeOptions(filters=WorkItemFilters(["many"], [], [])))
+        await hub.add_runtime(options=RuntimeOptions(filters=WorkItemFilters([], ["work"], [])))
+        await hub.outside.start_new("many", "one", 5)
+        await hub.wait("one")
+        assert sorted(working.begun) == [*range(5)]

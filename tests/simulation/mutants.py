@@ -378,16 +378,6 @@ MUTANTS = (
         (("hub/permits.py", "min(wanted, limit - taken)", "min(wanted, limit)"),),
     ),
     Mutant(
-        "no If-Match on permits",
-        (
-            (
-                "hub/permits.py",
-                "op: Op = Replace(key, values, etag)",
-                'op: Op = Replace(key, values, "*")',
-            ),
-        ),
-    ),
-    Mutant(
         "a call begins under permits that may be lost",
         (
             (
