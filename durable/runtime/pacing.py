@@ -19,8 +19,10 @@ from durable.runtime.permits import Waiter
 logger = logging.getLogger("durable.runtime")
 
 AT_ONCE = 0.25
-"""For how many seconds' calls a process reserves times at once, and how long before they end it
-reserves more."""
+"""For how many seconds' calls a process reserves times at once."""
+
+LEAD = 0.5
+"""Seconds before the last of them when it reserves more, so that a slow answer costs no time."""
 
 HORIZON = timedelta(seconds=5)
 """How far ahead times are reserved; until a later one, calls are put back."""
@@ -49,11 +51,10 @@ class Pacer:
 
     @property
     def room(self) -> int:
-        """How many more calls to take in: those of the time that is reserved at once, and as many
-        that follow."""
+        """How many more calls to take in: those of the times that are reserved ahead."""
         if self._clock.monotonic() < self._away_until:
             return 0
-        return max(0, 2 * self._chunk - len(self._waiting) - self._paced)
+        return max(0, 3 * self._chunk - len(self._waiting) - self._paced)
 
     async def take(self, priority: int) -> float | None:
         """Wait for the time of a call: None once it is there. Else it is too far away, and the
@@ -76,7 +77,7 @@ class Pacer:
         try:
             while self._waiting:
                 now = self._clock.now()
-                lead = 0.0 if self._last is None else (self._last - now).total_seconds() - AT_ONCE
+                lead = 0.0 if self._last is None else (self._last - now).total_seconds() - LEAD
                 if lead > 0:
                     await self._clock.sleep(lead)
                     continue

@@ -41,7 +41,7 @@ def add_steps(rnd: random.Random, steps: list[Any], number: Callable[[], int]) -
         numbers = [number() for _ in range(rnd.randint(0, 6))]
         step = rnd.choice(
             (
-                ["keyed", number(), rnd.choice("ab"), rnd.choice((-1, 0, 1))],
+                ["keyed", numbers, rnd.choice("aab"), rnd.choice((-1, 0, 1))],
                 ["narrow", number()],
                 ["map", numbers, rnd.choice((1, 2, 50))],
             )

@@ -140,9 +140,9 @@ def _expected(step: Step) -> list[Any]:
             return [step[2] if step[0] in ("call", "lock") else step[1]]
         case ["fails" | "broken", number]:
             return [f"failed {number}"]
-        case ["keyed" | "narrow", number, *_]:
+        case ["narrow", number]:
             return [number]
-        case ["all" | "map", numbers, *_]:
+        case ["all" | "map" | "keyed", numbers, *_]:
             return [numbers]
         case ["sub", inner, *_]:
             return [expected(inner)]
@@ -350,9 +350,9 @@ async def _perform_more(context: Context, step: Step) -> list[Any]:
             turned = await context.call_activity("turned", text)
             assert turned == text[::-1]
             return [[number, len(turned)]]
-        case ["keyed", number, key, priority]:
-            given = [number, key]
-            return [await context.call_activity("keyed", given, key=key, priority=priority)]
+        case ["keyed", numbers, key, priority]:
+            given = [[number, key] for number in numbers]
+            return [await context.map("keyed", given, key=key, priority=priority)]
         case ["narrow", number]:
             return [await context.call_activity("narrow", number)]
         case ["map", numbers, limit]:
