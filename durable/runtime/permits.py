@@ -23,6 +23,9 @@ FIRST_LOOK = 0.1
 LAST_LOOK = 1.0
 """Seconds between two looks at whether permits came free elsewhere: twice as many each time."""
 
+AWAY = 2.0
+"""Seconds for which calls are left to others after one has waited here in vain."""
+
 RENEW = LEASE.total_seconds() / 3
 TRUST = LEASE.total_seconds() / 2
 
@@ -103,10 +106,13 @@ class Permits:
         self._lease: PermitLease | None = None
         self._known: Standing | None = Standing()
         self._held = self._used = self._others = 0
+        self._is_sure = True
+        """Whether it is known what the row says of this process."""
         self._is_listed = False
         """Whether the row says that this process has some or waits for some."""
         self._reach = limit
         """How many this process can get, as far as it has seen."""
+        self._away_until = 0.0
         self._waiting: list[Waiter] = []
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -129,6 +135,9 @@ class Permits:
     @property
     def room(self) -> int:
         """How many more calls to take in: as many as can run, and one that follows."""
+        has_free = self._used < self._held and self.is_fresh
+        if not has_free and self._clock.monotonic() < self._away_until:
+            return 0
         reach = min(self._reach, self._share) + (1 if self._held else 0)
         return max(0, reach - self._used - len(self._waiting))
 
@@ -139,6 +148,9 @@ class Permits:
         self._look()
         try:
             came = await waiter.wait(self._clock, patience)
+            if not came:
+                # to whoever has permits, not to who was first to look again
+                self._away_until = self._clock.monotonic() + AWAY
         except asyncio.CancelledError:
             if waiter.has_come:
                 self.give()
@@ -166,6 +178,12 @@ class Permits:
     def _share(self) -> int:
         others = self._others if self._lease is None else self._lease.others
         return max(1, -(-self._limit // (1 + others)))
+
+    @property
+    def _is_right(self) -> bool:
+        """Whether the row says what this process wants."""
+        forgotten = self._wanted > 0 or not self._is_listed
+        return self._is_sure and self._wanted == self._held and forgotten
 
     @property
     def _lingers(self) -> bool:
@@ -202,12 +220,12 @@ class Permits:
                     await first(self._changed.wait(), self._clock.sleep(self._linger))
                     if self._changed.is_set():
                         continue
-                if self._wanted != self._held or (self._is_listed and not self._wanted):
+                if not self._is_right:
                     await self._hold()
                     self._grant()
-                if not (self._waiting or self._used or self._held or self._is_listed):
+                if self._is_right and not (self._waiting or self._used or self._held):
                     return
-                if self._wanted == self._held and not self._waiting:
+                if self._is_right and not self._waiting:
                     await self._changed.wait()
                 else:
                     pause = FIRST_LOOK if self._used > used else min(2 * pause, LAST_LOOK)
@@ -219,13 +237,16 @@ class Permits:
 
     async def _hold(self) -> None:
         wanted, asked, known = self._wanted, self._clock.monotonic(), self._known
-        self._known = None
+        # what is about to be given back is nobody's here any more, whatever comes of that
+        self._held = min(self._held, wanted)
+        self._known, self._is_sure = None, False
         try:
             standing = await self._rows.hold(self._key, self._owner, wanted, self._limit, known)
         except StorageError as error:
             logger.warning("permits %s: %s; again in %g s", self._key, error, LAST_LOOK)
             await self._clock.sleep(LAST_LOOK)
             return
+        self._is_sure = True
         self._held, self._others = standing.of(self._owner), standing.others(self._owner)
         self._is_listed = self._owner in standing.holders
         is_all = self._held >= wanted

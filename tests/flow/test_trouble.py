@@ -10,6 +10,7 @@ import azure.functions as func
 
 import durable as df
 from durable.engine.context import DurableOrchestrationContext as Context
+from durable.errors import Throttled
 from durable.hub.messages import WorkBatch, WorkItem, decode_message
 from durable.hub.permits import PERMITS, PermitRows, concurrency_key
 from durable.model.filters import WorkItemFilters
@@ -146,6 +147,23 @@ async def test_a_worker_that_stood_still_begins_nothing_with_what_it_had() -> No
         assert working.most == 1
         await hub.wait("one")
         assert working.most == 1
+
+
+async def test_permits_that_cannot_be_renewed_begin_nothing() -> None:
+    hub = MemoryHub(workers=2)
+    working = Working(hub, Limits(concurrency=1), seconds=3)
+    async with hub:
+        await hub.client.start_new("many", "one", 20)
+        await hub.until(lambda: len(working.begun) == 2)
+        holder = next(each for each in hub.runtimes if each.activities.used)
+
+        async def refuses(name: str, arguments: tuple[Any, ...]) -> None:
+            if name == "transact" and arguments[1] == PERMITS:
+                raise Throttled("busy", retry_after=1.0)
+
+        hub.tamper(holder, before=refuses)
+        await hub.wait("one")
+        assert (sorted(working.begun), working.most) == ([*range(20)], 1)
 
 
 async def test_processes_share_what_there_is() -> None:
