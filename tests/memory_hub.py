@@ -89,8 +89,10 @@ class MemoryHub(World):
         process.before, process.after = before, after
 
     def pause(self, runtime: Runtime, seconds: float) -> None:
-        """As by SIGSTOP: nothing of it reaches storage for so long."""
-        self.processes[runtime].resumes = self.clock.monotonic() + seconds
+        """As by SIGSTOP: nothing of it reaches storage for so long, or for as long as was said
+        before."""
+        process = self.processes[runtime]
+        process.resumes = max(process.resumes, self.clock.monotonic() + seconds)
 
     async def wait(self, instance_id: str, limit: timedelta | None = None) -> InstanceStatus:
         """Let things happen until the instance has ended."""
