@@ -3,6 +3,7 @@ stops."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -12,11 +13,13 @@ import durable as df
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.errors import Throttled
 from durable.hub.messages import WorkBatch, WorkItem, decode_message
-from durable.hub.permits import PERMITS, PermitRows, concurrency_key
+from durable.hub.permits import PERMITS, PermitRows, concurrency_key, key_key
 from durable.model.filters import WorkItemFilters
 from durable.model.functions import ActivityDefinition
 from durable.model.limits import Limits, RateLimit
+from durable.ports import Delete
 from durable.runtime.flow import PATIENCE
+from durable.runtime.permits import Permits
 from durable.runtime.runtime import RuntimeOptions
 from durable.testing import TestHub
 from tests.memory_hub import MemoryHub
@@ -187,6 +190,31 @@ async def test_processes_share_what_there_is() -> None:
         assert await one.renew(key, "one") is None
         await other.hold(key, "third", 0, 4, None)
         assert await hub.tables.get(hub.hub.names.index, PERMITS, key) is None
+
+
+async def test_what_is_being_given_back_is_handed_to_nobody() -> None:
+    hub = MemoryHub()
+    async with hub:
+        (runtime,) = hub.runtimes
+        key = key_key("work", "a")
+        permits = Permits(runtime.hub, runtime.keeping, runtime.spawn, "me", key, 1, lambda: None)
+        waiting: list[asyncio.Task[bool]] = []
+        came_at_once: list[bool] = []
+
+        async def another_comes(name: str, arguments: tuple[Any, ...]) -> None:
+            if name == "transact" and isinstance(arguments[2][0], Delete):
+                waiting.append(asyncio.ensure_future(permits.take(0, 5)))
+                for _ in range(10):
+                    await asyncio.sleep(0)
+                came_at_once.append(waiting[0].done())
+
+        assert await permits.take(0, 5)
+        hub.tamper(runtime, before=another_comes)
+        permits.give()
+        await hub.until(lambda: waiting and waiting[0].done())
+        assert came_at_once == [False]
+        assert waiting[0].result()
+        assert await hub.tables.get(hub.hub.names.index, PERMITS, key) is not None
 
 
 async def test_of_two_at_the_same_time_one_looks_again() -> None:

@@ -377,10 +377,6 @@ MUTANTS = (
         "permits of others not counted",
         (("hub/permits.py", "min(wanted, limit - taken)", "min(wanted, limit)"),),
     ),
-    Mutant(
-        "permits handed on while they are given back",
-        (("runtime/permits.py", "self._held = min(self._held, wanted)", "pass"),),
-    ),
 )
 
 

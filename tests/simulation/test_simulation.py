@@ -19,7 +19,6 @@ FOUND = {
     131: "a guard under a queue trigger was late, and forgot whom it followed",
     462: "what came before a scheduled start was taken in another order: suspended for ever",
     715: "resumed while continuing as new, and suspended for ever",
-    988: "a permit that was about to be given back was handed to a call",
     1001: "an event was dropped since two processes' clocks were not quite the same",
     1438: "two starts in one microsecond: clearing the first took the second's row",
     5165: "an entity's run without time left rang for itself for ever",
