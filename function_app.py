@@ -17,12 +17,12 @@ from activities import (
     stock,
     texts,
 )
-from orchestrators import approval, batch, cart, hello, invoice, monitor, order
+from orchestrators import approval, batch, cart, hello, invoice, monitor, order, payouts
 from orchestrators import catalogue as catalogues
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-for module in (hello, order, cart, batch, approval, monitor, invoice, catalogues):
+for module in (hello, order, cart, batch, payouts, approval, monitor, invoice, catalogues):
     app.register_blueprint(module.bp)
 for module in (payments, stock, fulfilment, notices, texts, probes, invoices, catalogue, digests):
     app.register_blueprint(module.bp)

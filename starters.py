@@ -19,6 +19,7 @@ from orchestrators.models import (
     Decision,
     Invoice,
     Order,
+    PayoutRun,
     Watch,
 )
 
@@ -87,6 +88,15 @@ async def start_batch(
 ) -> func.HttpResponse:
     """Body: a Batch."""
     return await _answer(lambda: _start(req, client, "process_batch", Batch))
+
+
+@bp.route(route="payouts", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+async def start_payouts(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """Body: a PayoutRun."""
+    return await _answer(lambda: _start(req, client, "pay_out", PayoutRun))
 
 
 @bp.route(route="approvals", methods=["POST"])

@@ -32,8 +32,8 @@ LONGEST_DETAIL = 1000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One effect: `kind` is charge, refund, reserve, release, confirm, ship, notice, page, or an
-    invoice's number, book and deliver."""
+    """One effect: `kind` is charge, refund, payout, reserve, release, confirm, ship, notice, page,
+    or an invoice's number, book and deliver."""
 
     kind: str
     key: str

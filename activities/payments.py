@@ -1,4 +1,4 @@
-"""The pretend bank: charges and refunds are entries in the ledger."""
+"""The pretend bank: charges, refunds and payouts are entries in the ledger."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 import durable as df
 from activities import ledger
-from orchestrators.models import Charge, Receipt
+from orchestrators.models import Charge, PayoutInput, Receipt
 
 bp = df.Blueprint()
 
@@ -42,3 +42,20 @@ def refund_card(order_id: str) -> int:
     for charge in charges:
         ledger.enter(order_id, "refund", key=charge.key, cents=-charge.cents)
     return sum(charge.cents for charge in charges)
+
+
+@bp.activity_trigger(
+    input_name="given",
+    rate=df.RateLimit(20),
+    key_concurrency=1,
+    priority_enabled=True,
+)
+def send_payout(given: PayoutInput) -> Receipt:
+    """Pay a customer, once for each idempotency key. The bank takes 20 payouts a second, and none
+    to a customer who is being paid."""
+    ledger.note_attempt(given.run_id)
+    key = df.activity_context().idempotency_key
+    ledger.enter(
+        given.run_id, "payout", key=key, cents=-given.payout.cents, detail=given.payout.customer
+    )
+    return Receipt(f"out-{ledger.digest(key)[:12]}", given.payout.cents)

@@ -47,6 +47,7 @@ from durable.functions import Blueprint, DFApp
 from durable.model.failure import ExceptionPropertiesProvider, FailureDetails
 from durable.model.filters import OrchestrationWorkItemFilter, WorkItemFilters
 from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus
+from durable.model.limits import RateLimit
 from durable.model.retry import RetryPolicy
 from durable.model.versioning import (
     VersionFailureStrategy,
@@ -147,6 +148,7 @@ __all__ = [
     "Orchestrator",
     "PurgeHistoryResult",
     "QueryFailedError",
+    "RateLimit",
     "RetryOptions",
     "RetryPolicy",
     "SubOrchestrationFailedError",

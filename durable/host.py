@@ -124,7 +124,11 @@ class DurableHost:
             hub = Hub(
                 own, settings.hub, control_queues=settings.control_queues, telemetry=telemetry
             )
-            await hub.create(app=settings.app_name, activities=tuple(registry.activities))
+            await hub.create(
+                app=settings.app_name,
+                activities=tuple(registry.activities),
+                prioritized=registry.prioritized,
+            )
 
             async def another() -> tuple[Storage, Callable[[], Awaitable[None]]]:
                 storage = await opening()

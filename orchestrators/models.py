@@ -164,6 +164,54 @@ class BatchResult:
     failed: tuple[int, ...]
 
 
+# ---- payouts ----
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """Money for a customer."""
+
+    customer: str
+    cents: int
+
+    def __post_init__(self) -> None:
+        _check(
+            re.fullmatch(r"[A-Za-z0-9-]{1,40}", self.customer) is not None,
+            f"customer is 1 to 40 letters, digits and '-', not {self.customer!r}",
+        )
+        _check(0 < self.cents <= 10_000_000, f"cents is 1 to 10000000, not {self.cents}")
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutRun:
+    """Payouts to make; those of an `urgent` run come before all others."""
+
+    payouts: tuple[Payout, ...]
+    urgent: bool = False
+
+    def __post_init__(self) -> None:
+        _check(
+            len(self.payouts) <= MAX_ITEMS,
+            f"a run has at most {MAX_ITEMS} payouts, not {len(self.payouts)}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutInput:
+    """Input of `send_payout`."""
+
+    run_id: str
+    payout: Payout
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutResult:
+    """What a run has paid."""
+
+    payouts: int
+    cents: int
+
+
 # ---- approval ----
 
 

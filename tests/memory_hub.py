@@ -60,7 +60,11 @@ class MemoryHub(World):
         return function
 
     async def __aenter__(self) -> Self:
-        await self.hub.create(app="test", activities=tuple(self.registry.activities))
+        await self.hub.create(
+            app="test",
+            activities=tuple(self.registry.activities),
+            prioritized=self.registry.prioritized,
+        )
         for _ in range(self.workers):
             await self.add_runtime()
         if self.runtimes:
@@ -88,8 +92,10 @@ class MemoryHub(World):
         process.before, process.after = before, after
 
     def pause(self, runtime: Runtime, seconds: float) -> None:
-        """As by SIGSTOP: nothing of it reaches storage for so long."""
-        self.processes[runtime].resumes = self.clock.monotonic() + seconds
+        """As by SIGSTOP: nothing of it reaches storage for so long, or for as long as was said
+        before."""
+        process = self.processes[runtime]
+        process.resumes = max(process.resumes, self.clock.monotonic() + seconds)
 
     async def wait(self, instance_id: str, limit: timedelta | None = None) -> InstanceStatus:
         """Let things happen until the instance has ended."""
@@ -170,7 +176,9 @@ class MemoryHub(World):
     async def messages(self) -> int:
         """How many messages all queues hold."""
         queues = {*self.hub.names.control_queues}
-        queues |= {self.hub.names.work_queue(name) for name in self.registry.activities}
+        for name in self.registry.activities:
+            prioritized = name in self.registry.prioritized
+            queues |= {*self.hub.names.lanes(name, priorities=prioritized)}
         return sum([await self.queues.length(queue) for queue in queues])
 
 

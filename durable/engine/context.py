@@ -9,11 +9,11 @@ from typing import Any, TypeVar, overload
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from durable.codec import decode, encode
-from durable.engine.activity_calls import ActivityCalls
 from durable.engine.answering import Answering
 from durable.engine.decider import Decider
 from durable.engine.entity_calls import EntityCalls
 from durable.engine.http_polling import call_http, http_request
+from durable.engine.mapping import MappedCalls
 from durable.engine.references import (
     Orchestrator,
     OrchestratorOfContext,
@@ -43,7 +43,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
-class DurableOrchestrationContext(SeveralTasks, Answering, EntityCalls, ActivityCalls):
+class DurableOrchestrationContext(SeveralTasks, Answering, EntityCalls, MappedCalls):
     """The only way from an orchestrator to the world.
 
     Everything it offers gives the same answers when the orchestrator is run again over its

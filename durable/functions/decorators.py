@@ -37,6 +37,7 @@ from durable.model.functions import (
     Registry,
     UserFunction,
 )
+from durable.model.limits import NO_LIMITS, Limits, RateLimit
 
 F = TypeVar("F", bound=Callable[..., Any])
 BUILDER = "__durable_builder__"
@@ -139,6 +140,10 @@ class DurableApi(BuiltinApi, DecoratorApi, ABC):
         timeout: timedelta | None = None,
         heartbeat_timeout: timedelta | None = None,
         process: bool = False,
+        concurrency: int | None = None,
+        rate: RateLimit | None = None,
+        key_concurrency: int | None = None,
+        priority_enabled: bool = False,
     ) -> Callable[[F], F]:
         """Register an activity, sync (it runs in a thread) or `async def` (on the event loop).
 
@@ -149,8 +154,15 @@ class DurableApi(BuiltinApi, DecoratorApi, ABC):
         An attempt fails that runs for longer than `timeout`, or gives no
         `activity_context().heartbeat()` for longer than `heartbeat_timeout`; a call's own go
         before these. A sync activity with `process` runs in a process of the worker's pool, which
-        imports its module: for work that keeps a processor busy. Raises DefinitionError.
+        imports its module: for work that keeps a processor busy.
+
+        Over all workers of the hub, `concurrency` says how many of its calls run at once, `rate`
+        how often they begin, and `key_concurrency` how many run at once that were called with the
+        same `key`. With `priority_enabled`, calls may have a `priority`. Each of them makes it
+        `queued`. Raises DefinitionError.
         """
+        stated = Limits(concurrency, rate, key_concurrency, priority_enabled)
+        limits = None if stated == NO_LIMITS else stated
 
         def define(builder: DurableBuilder) -> None:
             function = builder.user_function
@@ -169,15 +181,18 @@ class DurableApi(BuiltinApi, DecoratorApi, ABC):
             check_limits(function, timeout=timeout, heartbeat_timeout=heartbeat_timeout)
             if process:
                 check_process(function, has_face=face is not None)
+            if stated.problem is not None:
+                refuse(function, stated.problem)
             definition = ActivityDefinition(
                 name,
                 function,
                 input_name,
-                queued,
+                queued or limits is not None,
                 face,
                 timeout=timeout,
                 heartbeat_timeout=heartbeat_timeout,
                 process=process,
+                limits=limits,
             )
             self._define(builder, definition)
 

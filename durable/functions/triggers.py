@@ -15,7 +15,7 @@ from azure.functions.decorators.function_app import FunctionBuilder
 
 from durable.functions.delivery import delivery_of
 from durable.host import DurableApp
-from durable.hub.keys import HubNames, work_queue
+from durable.hub.keys import PRIORITIES, HubNames, work_queue
 from durable.management.api import ManagementApi
 from durable.model.http import HTTP_ACTIVITY
 from durable.settings import Settings
@@ -26,6 +26,8 @@ SWEEP_SCHEDULE = "*/15 * * * * *"
 
 LINKS = "durable_links"
 MANAGEMENT = "durable_management"
+_LANES = {1: "-high", 0: "", -1: "-low"}
+"""What follows the name of an activity in that of the function that serves one of its queues."""
 _METHODS = ("GET", "POST", "DELETE")
 
 
@@ -43,7 +45,9 @@ def own_functions(
             for number in range(settings.control_queues):
                 _add_control(functions, durable, settings, number)
         for activity in registry.activities:
-            _add_activity(functions, durable, settings, activity)
+            is_prioritized = activity in registry.prioritized
+            for priority in PRIORITIES if is_prioritized else (0,):
+                _add_activity(functions, durable, settings, activity, priority)
         if registry.orchestrators:
             _add_activity(functions, durable, settings, HTTP_ACTIVITY)
         _add_sweeper(functions, durable)
@@ -85,11 +89,15 @@ def _add_control(
 
 
 def _add_activity(
-    functions: func.FunctionApp, durable: DurableApp, settings: Settings, activity: str
+    functions: func.FunctionApp,
+    durable: DurableApp,
+    settings: Settings,
+    activity: str,
+    priority: int = 0,
 ) -> None:
-    queue = work_queue(_hub(settings), activity)
+    queue = work_queue(_hub(settings), activity, priority)
 
-    @functions.function_name(activity)
+    @functions.function_name(f"{activity}{_LANES[priority]}")
     @functions.queue_trigger(
         "message", queue, settings.connection_name, data_type=func.DataType.BINARY
     )
@@ -98,7 +106,7 @@ def _add_activity(
         host.usage.note_trigger()
         runtime, delivery = host.runtime, delivery_of(message)
         await runtime.messages.trigger_work(
-            runtime.work_queues[activity],
+            runtime.hub.names.work_queue(activity, priority),
             delivery.body,
             delivery.message_id,
             delivery.dequeue_count,

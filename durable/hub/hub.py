@@ -74,8 +74,15 @@ class Hub:
         """Puts what this process sends into its order where the service's times are equal."""
         return next(self._sent)
 
-    async def create(self, *, app: str | None, activities: tuple[str, ...] = ()) -> None:
-        """Create what is missing, and claim the hub for `app` (None claims nothing).
+    async def create(
+        self,
+        *,
+        app: str | None,
+        activities: tuple[str, ...] = (),
+        prioritized: tuple[str, ...] = (),
+    ) -> None:
+        """Create what is missing, and claim the hub for `app` (None claims nothing). The
+        `prioritized` are those of the activities that have queues for priorities.
 
         Idempotent. Raises HubInUseError when another app has claimed it.
         """
@@ -100,7 +107,11 @@ class Hub:
             )
         await asyncio.gather(
             *(queues.create_queue(queue) for queue in names.control_queues),
-            *(queues.create_queue(names.work_queue(activity)) for activity in activities),
+            *(
+                queues.create_queue(queue)
+                for activity in activities
+                for queue in names.lanes(activity, priorities=activity in prioritized)
+            ),
         )
 
     async def delete(self) -> None:

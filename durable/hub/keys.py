@@ -15,6 +15,8 @@ from hashlib import blake2s, sha256
 _SAFE = re.compile(r"[A-Za-z0-9 _.:@~()*+,;&$-]")
 _PLAIN_NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 _LONGEST = 300
+PRIORITIES = (1, 0, -1)
+"""A priority of each queue that an activity with priorities has, the most urgent first."""
 _END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,17 +44,26 @@ class HubNames:
         number = blake2s(instance_id.encode(), digest_size=4).digest()
         return self.control_queues[int.from_bytes(number, "big") % len(self.control_queues)]
 
-    def work_queue(self, activity: str) -> str:
-        """The queue of an activity's work items."""
-        return work_queue(self.hub.lower(), activity)
+    def work_queue(self, activity: str, priority: int = 0) -> str:
+        """The queue of an activity's work items of a priority; see `lanes`."""
+        return work_queue(self.hub.lower(), activity, priority)
+
+    def lanes(self, activity: str, *, priorities: bool) -> tuple[str, ...]:
+        """All queues of an activity's work items: with `priorities` those of calls above 0, of 0,
+        and below 0."""
+        classes = PRIORITIES if priorities else (0,)
+        return tuple(self.work_queue(activity, each) for each in classes)
 
 
-def work_queue(hub: str, activity: str) -> str:
+def work_queue(hub: str, activity: str, priority: int = 0) -> str:
     """`hub` in lower case, or an expression such as `%HUB%` that the Functions host resolves.
 
     Names in snake_case read as they are; others get a digest, since queue names have no
     capitals and little else.
     """
+    if priority:
+        # no activity's name has a space, so that no other's queue is called this
+        activity = f"{activity} {'high' if priority > 0 else 'low'}"
     if _PLAIN_NAME.fullmatch(activity) and len(activity) <= 17:
         return f"{hub}-dx-{activity.replace('_', '-')}"
     slug = re.sub(r"[^a-z0-9]+", "-", activity.lower())[:8].strip("-")

@@ -141,6 +141,16 @@ class WorkItem:
         """Constant over redelivery, the policy's retries and rewind of one logical call."""
         return f"{self.instance_id}:{self.execution_id}:{self.call}"
 
+    @property
+    def priority(self) -> int:
+        """The call's."""
+        return self.options.priority if self.options else 0
+
+    @property
+    def key(self) -> str | None:
+        """The call's concurrency key."""
+        return self.options.key if self.options else None
+
     def encode(self) -> bytes:
         """UTF-8 JSON of at most 48 KiB; a long input is left out."""
         body = _dump(self._data())

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from durable.errors import DefinitionError, InvalidRequestError, UnknownFunctionError
 from durable.model.failure import ExceptionPropertiesProvider
+from durable.model.limits import Limits
 
 UserFunction = Callable[..., Any]
 
@@ -54,6 +55,8 @@ class ActivityDefinition:
     """How long an attempt may be silent, where the call says nothing else."""
     process: bool = False
     """Runs in a process of the pool."""
+    limits: Limits | None = None
+    """What holds for its calls over all workers; it is `queued` then."""
 
     @property
     def is_async(self) -> bool:
@@ -111,6 +114,20 @@ class Registry:
             for definition in kind.values():
                 whole.add(replace(definition, exceptions=exceptions))
         return whole
+
+    def limits_of(self, activity: str) -> Limits | None:
+        """What holds for an activity's calls; None where nothing does, or it is not known."""
+        definition = self.activities.get(activity)
+        return None if definition is None else definition.limits
+
+    @property
+    def prioritized(self) -> tuple[str, ...]:
+        """The activities whose calls may have priorities."""
+        return tuple(
+            name
+            for name, each in self.activities.items()
+            if each.limits is not None and each.limits.priority_enabled
+        )
 
     def orchestrator(self, name: str) -> OrchestratorDefinition:
         """By name; UnknownFunctionError lists what there is."""

@@ -3,7 +3,8 @@ stored together.
 
 The message is deleted when all results are stored. Calls that do not get to run soon go back
 into the queue in a message of their own, for whoever has room. One that was received before is
-taken apart: one of its calls may end processes, and so it is known which.
+taken apart: one of its calls may end processes, and so it is known which. So is one whose calls
+wait for their turn one by one, sent by a worker that did not know.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Batches:
     ) -> None:
         """As `Work.handle`, for a batch."""
         runtime, call = self._runtime, batch.items[0]
-        if count > 1:
+        if count > 1 or runtime.registry.limits_of(call.activity) is not None:
             begun = [replace(item, begun=item.begun + count - 1) for item in batch.items]
             await self._send(queue, begun, most=1)
         elif call.activity not in runtime.registry.activities:

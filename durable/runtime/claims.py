@@ -101,7 +101,7 @@ class Claims:
         values: dict[str, Value] = {
             "v": FORMAT,
             "expires": storage.clock.now() + Claim.LIFETIME,
-            "queue": self._hub.names.work_queue(item.activity),
+            "queue": self._hub.names.work_queue(item.activity, item.priority),
             "body": item.encode(),
             "covered": running.covered,
             "sent": False,

@@ -101,10 +101,18 @@ class Dispatcher:
             for event in (*turn.closing, *turn.events)
             if isinstance(event, TaskScheduled) and event.task_id in wanted
         ]
-        queue = self._hub.names.work_queue(events[0].name)
+        limits = self._registry.limits_of(events[0].name)
+        calls = [WorkItem.of(event, head, turn) for event in events]
+        lanes: dict[str, list[WorkItem]] = {}
+        for call in calls:
+            priority = call.priority if limits is not None and limits.priority_enabled else 0
+            queue = self._hub.names.work_queue(call.activity, priority)
+            lanes.setdefault(queue, []).append(call)
         try:
-            for body in packed([WorkItem.of(e, head, turn) for e in events], len(events)):
-                await self._hub.storage.queues.send(queue, body)
+            for queue, lane in lanes.items():
+                # of those that wait for their turn one by one, each has a message of its own
+                for body in packed(lane, len(lane) if limits is None else 1):
+                    await self._hub.storage.queues.send(queue, body)
         except ContainerMissing:
             name = events[0].name
             if name in self._registry.activities:
@@ -118,7 +126,8 @@ class Dispatcher:
                 task = task_of(head, turn, event.task_id)
                 await self._mail.complete(task, TaskFailed(event.task_id, failure))
         else:
-            self._nudge(queue, 0.0, len(events))
+            for queue, lane in lanes.items():
+                self._nudge(queue, 0.0, len(lane) if limits is None else 1)
 
     async def doorbell(self, bell: Doorbell, delay: float = 0.0, *, nudge: bool = True) -> None:
         """Send a doorbell to its instance's control queue; without `nudge`, for others."""

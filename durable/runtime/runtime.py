@@ -40,6 +40,7 @@ from durable.runtime.attempts import Attempts
 from durable.runtime.batches import Batches
 from durable.runtime.claims import Claims
 from durable.runtime.dispatch import Dispatcher
+from durable.runtime.flow import Flow
 from durable.runtime.guards import Guard, Keeping, Key, Shared, predecessors
 from durable.runtime.hold import Stuck
 from durable.runtime.local_ringer import LocalRinger
@@ -128,6 +129,8 @@ class Runtime:
         self.options = options or RuntimeOptions()
         self.taking = Taking(registry, self.options.filters, self.options.versioning)
         self.registry = self.taking.registry
+        self.whole = registry
+        """All of the app, what other workers take included."""
         self.keeping = keeping
         self.activities = Slots(self.options.max_activities)
         self.turns = Slots(self.options.max_orchestrations)
@@ -149,6 +152,7 @@ class Runtime:
         self._alone = asyncio.Lock()
         self.attempts = Attempts(hub, self.spawn)
         self.claims = Claims(hub, keeping, self.spawn, self._spawn)
+        self.flow = Flow(self)
         self.work = Work(self, executor)
         self.batches = Batches(self, self.work)
         self.queries = Queries(hub, self.taking)
@@ -169,8 +173,15 @@ class Runtime:
 
     @property
     def work_queues(self) -> Mapping[str, str]:
-        """The work queue of each of the activities that the worker takes."""
+        """The work queue of each of the activities that the worker takes: of those with several,
+        the one of calls without a priority."""
         return {name: self.hub.names.work_queue(name) for name in self.registry.activities}
+
+    def lanes(self, activity: str) -> tuple[str, ...]:
+        """All work queues of an activity, the most urgent first."""
+        limits = self.registry.limits_of(activity)
+        priorities = limits is not None and limits.priority_enabled
+        return self.hub.names.lanes(activity, priorities=priorities)
 
     def turn_room(self) -> int:
         """How many more orchestrations may be run at once."""
@@ -206,6 +217,7 @@ class Runtime:
         """Take nothing on any more, and give what runs up to `seconds` to end. What has not
         ended then is cancelled; its messages show themselves again."""
         self._draining = True
+        self.flow.close()
         tasks = list(self._tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)

@@ -24,6 +24,7 @@ from durable.hub.filters import InstanceFilter
 from durable.hub.formats import check_format, is_known
 from durable.hub.keys import due_bound
 from durable.hub.messages import Doorbell, WorkItem
+from durable.hub.permits import PermitRows
 from durable.hub.projection import Listed, is_settled
 from durable.hub.ringing import repeat
 from durable.hub.rows import Head
@@ -72,6 +73,8 @@ class Sweeper:
         """Each part once; a bounded number of rows each."""
         await self._timers()
         await self._claims()
+        if any(each.limits is not None for each in self._runtime.whole.activities.values()):
+            await PermitRows(self._hub.storage, self._hub.names).drop_expired()
         await self._audit()
         await self._retention.sweep()
 
@@ -227,17 +230,26 @@ class Sweeper:
         resent, waiting = 0, set[str]()
         # asked once: what is sent here must not count as a backlog
         backlogs: dict[str, bool] = {}
+        hidden: dict[str, int] = {}
         for task in tasks:
             event = task.event
             assert isinstance(event, TaskScheduled)
             if now - task.since < LOST_ITEM or resent >= RESENT_AT_ONCE:
                 continue
-            queue = hub.names.work_queue(event.name)
+            limits = self._runtime.whole.limits_of(event.name)
+            prioritized = limits is not None and limits.priority_enabled
+            asked = event.options.priority if event.options else 0
+            queue = hub.names.work_queue(event.name, asked if prioritized else 0)
             key = claim_key(head.instance_id, head.execution_id, event.task_id)
             if await hub.storage.tables.get(hub.names.index, CLAIMS, key) is not None:
                 continue
             if queue not in backlogs:
                 backlogs[queue] = await hub.storage.queues.has_visible(queue)
+                if limits is not None and not backlogs[queue]:
+                    # those that wait for their turn are hidden, in a worker or without one
+                    hidden[queue] = await hub.storage.queues.length(queue)
+            if hidden.get(queue):
+                continue
             if backlogs[queue]:
                 waiting.add(event.name)
                 continue

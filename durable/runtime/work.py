@@ -19,8 +19,10 @@ from durable.hub.rows import has_id
 from durable.model.events import Arrival, TaskFailed, TaskScheduled
 from durable.model.failure import PROCESS_DIED, FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
+from durable.model.limits import unmet
 from durable.runtime.activities import ActivityContext, run_activity
 from durable.runtime.actor import Offered, Result
+from durable.runtime.flow import PATIENCE, NotYet, Turn
 from durable.runtime.guards import Guard, Key
 from durable.runtime.logs import of_activity
 from durable.runtime.orchestrations import LATE_START
@@ -90,16 +92,24 @@ class Work:
                 if await self.is_wanted(item):
                     await self._later(queue, item, "it is not in this worker")
             elif item.begun <= SUSPECT:
-                event = await self._perform_if_wanted(item, covered=guard is not None)
+                event = await self._perform_in_turn(item, guard, deadline)
             elif await self.is_wanted(item):
                 if self._hub.storage.clock.monotonic() < self._alone_until:
                     body = replace(item, begun=item.begun - 1).encode()
                     send = self._hub.storage.queues.send
                     await repeat(self._hub, lambda: send(queue, body, delay=AGAIN))
                 else:
-                    event = await self._perform_apart(item, covered=guard is not None)
+                    event = await self._perform_apart(item, guard, deadline)
         except UnknownFormat as error:
             await self._later(queue, item, str(error))
+        except NotYet as error:
+            if guard is not None and not guard.is_fresh:
+                # it shows itself again
+                runtime.keeping.drop(guard)
+                return
+            body = replace(item, lack=item.lack + 1, begun=item.begun - 1).encode()
+            send, delay = self._hub.storage.queues.send, error.delay
+            await repeat(self._hub, lambda: send(queue, body, delay=delay))
         if event is not None:
             if guard is not None and not guard.is_fresh:
                 # another may have it by now: the result still counts, once
@@ -123,28 +133,51 @@ class Work:
         else:
             await self._runtime.keeping.release(guard)
 
-    async def _perform_apart(self, item: WorkItem, *, covered: bool) -> Result | None:
+    async def _perform_apart(
+        self, item: WorkItem, guard: Guard | None, deadline: float | None
+    ) -> Result | None:
         clock = self._hub.storage.clock
         self._alone_until = until = clock.monotonic() + LEFT_ALONE
         try:
             await clock.sleep(APART)
-            return await self._perform_if_wanted(item, covered=covered)
+            return await self._perform_in_turn(item, guard, deadline)
         finally:
             if self._alone_until == until:
                 self._alone_until = 0.0
 
-    async def _perform_if_wanted(self, item: WorkItem, *, covered: bool) -> Result | None:
-        self._runtime.activities.used += 1
-        return await self.perform_in_place(item, covered=covered)
+    async def _perform_in_turn(
+        self, item: WorkItem, guard: Guard | None, deadline: float | None
+    ) -> Result | None:
+        """As `perform_in_place`, once it is the call's turn. Raises NotYet."""
+        runtime, clock = self._runtime, self._hub.storage.clock
+        gate = runtime.flow.gate(item.activity)
+        if gate is None:
+            runtime.activities.used += 1
+            return await self.perform_in_place(item, covered=guard is not None)
+        patience = PATIENCE
+        if deadline is not None:
+            patience = min(patience, max(0.0, deadline - clock.monotonic()))
+        turn = await gate.enter(item, held=guard is not None, patience=patience)
+        try:
+            await runtime.activities.take()
+            result = await self.perform_in_place(item, covered=guard is not None, turn=turn)
+        except Exception:
+            turn.end()
+            raise
+        # what is cancelled may go on in a thread: its permits are left to end by themselves
+        turn.end()
+        return result
 
-    async def perform_in_place(self, item: WorkItem, *, covered: bool) -> Result | None:
+    async def perform_in_place(
+        self, item: WorkItem, *, covered: bool, turn: Turn | None = None
+    ) -> Result | None:
         """As `perform`, in a place that was taken and is given back; None too for what nobody
         awaits any more, where there is reason to ask."""
         late = self._hub.storage.clock.now() - item.scheduled > LATE_START
         try:
             if (late or item.begun > 1) and not await self.is_wanted(item):
                 return None
-            return await self.perform(item, covered=covered)
+            return await self.perform(item, covered=covered, turn=turn)
         finally:
             self._runtime.activities.give()
 
@@ -286,9 +319,12 @@ class Work:
 
     # ---- performing ----
 
-    async def perform(self, item: WorkItem, *, covered: bool) -> Result | None:
+    async def perform(
+        self, item: WorkItem, *, covered: bool, turn: Turn | None = None
+    ) -> Result | None:
         """Run the activity of a work item, claimed while that takes long. None when its input is
-        gone: it is stale. `covered` says that a guard brings the work back should we die."""
+        gone: it is stale. `covered` says that a guard brings the work back should we die. Raises
+        NotYet where others may have the permits of its `turn` by now."""
         definition = self._runtime.registry.activities.get(item.activity)
         if definition is None:
             failure = FailureDetails(
@@ -296,11 +332,16 @@ class Work:
                 "durable.errors.UnknownFunctionError",
             )
             return TaskFailed(item.task_id, failure)
+        if problem := unmet(item.activity, definition.limits, item.options):
+            failure = FailureDetails(problem, "durable.errors.InvalidRequestError")
+            return TaskFailed(item.task_id, failure)
         try:
             text = await repeat(self._hub, lambda: self._input(item))
         except PayloadGone:
             return None
         attempt = await self._runtime.attempts.begin(item, definition)
+        if turn is not None and not turn.is_fresh:
+            raise NotYet(0.0)
         telling = tell_of_activity(self._hub, item, text)
         span = None if telling is None else telling.span
         context = ActivityContext(

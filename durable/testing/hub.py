@@ -84,7 +84,11 @@ class TestHub:
             self.replace(name, by)
 
     async def __aenter__(self) -> Self:
-        await self._world.hub.create(app="test", activities=tuple(self._registry.activities))
+        await self._world.hub.create(
+            app="test",
+            activities=tuple(self._registry.activities),
+            prioritized=self._registry.prioritized,
+        )
         await self._world.begin()
         self._lent_before = self._durable.lend(self._native)
         return self

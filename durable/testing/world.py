@@ -152,10 +152,15 @@ class World:
                 found |= await self._receive(
                     runtime, queue, runtime.messages.handle_control, runtime.turn_room()
                 )
-            for queue in dict.fromkeys(runtime.work_queues.values()):
-                found |= await self._receive(
-                    runtime, queue, runtime.messages.handle_work, runtime.activity_room()
-                )
+            for activity in runtime.work_queues:
+                gate = runtime.flow.gate(activity)
+                room = runtime.activity_room()
+                room = room if gate is None else min(room, gate.room)
+                for queue in runtime.lanes(activity):
+                    handle = runtime.messages.handle_work
+                    if await self._receive(runtime, queue, handle, room):
+                        found = True
+                        break
         return found
 
     async def _receive(self, runtime: Runtime, queue: str, handle: Any, room: int) -> bool:

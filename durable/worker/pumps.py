@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from durable.errors import StorageError
 from durable.ports import Clock, Message, Storage
-from durable.runtime.slots import Slots
+from durable.runtime.slots import Slots, first
 from durable.settings import PollingSettings
 from durable.worker.polling import Backoff, Wake, wait
 from durable.worker.trouble import Trouble
@@ -22,6 +22,7 @@ _FIRST_IDLE = 0.02
 _CONTROL_IDLE = 1.0
 _WORK_IDLE = 2.0
 _ROOM_SECONDS = 1.0
+_LAST_FIRST = 10
 
 
 Handle = Callable[[str, Message, float], Awaitable[None]]
@@ -35,6 +36,21 @@ class TakesMessages(Protocol):
     async def handle_work(self, queue: str, message: Message, asked: float) -> None: ...
 
 
+class Gate(Protocol):
+    """What bounds how many calls of an activity are received: `durable.runtime.flow.Gate`."""
+
+    @property
+    def changed(self) -> asyncio.Event: ...
+    @property
+    def room(self) -> int: ...
+
+
+class Gates(Protocol):
+    """`durable.runtime.flow.Flow`."""
+
+    def gate(self, activity: str) -> Gate | None: ...
+
+
 class PumpedRuntime(Protocol):
     """What the pumps use of `durable.runtime.Runtime`."""
 
@@ -42,7 +58,10 @@ class PumpedRuntime(Protocol):
     def control_queues(self) -> tuple[str, ...]: ...
     @property
     def work_queues(self) -> Mapping[str, str]: ...
+    def lanes(self, activity: str) -> tuple[str, ...]: ...
 
+    @property
+    def flow(self) -> Gates: ...
     @property
     def messages(self) -> TakesMessages: ...
     @property
@@ -93,12 +112,13 @@ class Room:
 
 
 class Pump:
-    """Receives from one queue and hands each message to `handle`, in a task made by `spawn`."""
+    """Receives from a queue, or several of one activity, and hands each message to `handle`, in a
+    task made by `spawn`."""
 
     def __init__(
         self,
         storage: Storage,
-        queue: str,
+        lanes: tuple[str, ...],
         handle: Handle,
         room: Room,
         spawn: Spawn,
@@ -106,11 +126,13 @@ class Pump:
         *,
         batch: int,
         idle: float,
+        gate: Gate | None = None,
     ) -> None:
-        """`weight` answers how many places a message of the queue needs, by all that is known.
-        `batch` messages are asked for at once at most, and `idle` is the longest pause, in
-        seconds."""
-        self.queue = queue
+        """The first of the `lanes` is emptied first, but for each tenth time, so that the last
+        come to their turn too. `weight` answers how many places a message of a queue needs, by
+        all that is known. `batch` messages are asked for at once at most, and `idle` is the
+        longest pause, in seconds. The `gate` says how many messages may come at all."""
+        self.lanes = lanes
         self.wake = Wake(storage.clock)
         self._storage = storage
         self._handle = handle
@@ -118,9 +140,14 @@ class Pump:
         self._spawn = spawn
         self._weight = weight
         self._batch = batch
+        self._gate = gate
+        self._coming = 0
+        """Messages that the gate does not know of yet."""
+        self._rounds = 0
         self._backoff = Backoff(_FIRST_IDLE, idle)
-        self._receiving = Trouble(_log, f"queue {queue}")
-        self._handling = Trouble(_log, f"queue {queue}, handling its messages")
+        named = f"queue {', '.join(lanes)}"
+        self._receiving = Trouble(_log, named)
+        self._handling = Trouble(_log, f"{named}, handling its messages")
         self._stopped = asyncio.Event()
         self._away_until = 0.0
 
@@ -130,14 +157,15 @@ class Pump:
             if (away := self._away_until - self._storage.clock.monotonic()) > 0:
                 await wait(self._stopped, self._storage.clock, away)
                 continue
-            places = await self._room.reserve(self._batch, self._weight(self.queue))
+            if (most := await self._most()) <= 0:
+                continue
+            weight = max(self._weight(lane) for lane in self.lanes)
+            places = await self._room.reserve(most, weight)
             if not places:
                 continue
             asked = self._storage.clock.monotonic()
             try:
-                messages = await self._storage.queues.receive(
-                    self.queue, limit=places, lease=LEASE_SECONDS
-                )
+                messages = await self._receive(places)
             except Exception as error:
                 self._room.release(places)
                 await wait(self._stopped, self._storage.clock, self._receiving.met(error))
@@ -147,8 +175,8 @@ class Pump:
                 raise
             self._room.release(places - len(messages))
             self._receiving.over()
-            for message in messages:
-                self._begin(message, asked)
+            for queue, message in messages:
+                self._begin(queue, message, asked)
             if messages:
                 self._backoff.reset()
             if len(messages) == places or await self._is_woken():
@@ -168,15 +196,48 @@ class Pump:
         """Wait while idle; whether something is known to be there."""
         return not self._stopped.is_set() and await self.wake.idle(self._backoff.delay())
 
-    def _begin(self, message: Message, asked: float) -> None:
-        work = self._let_go(message) if self._stopped.is_set() else self._handled(message, asked)
+    async def _most(self) -> int:
+        """How many messages may be asked for; 0 when there was room for none for a moment."""
+        if self._gate is None:
+            return self._batch
+        if (room := self._gate.room - self._coming) <= 0:
+            self._gate.changed.clear()
+            await first(self._gate.changed.wait(), self._stopped.wait(), self._moment())
+        return min(self._batch, room)
+
+    async def _moment(self) -> None:
+        await self._storage.clock.sleep(_ROOM_SECONDS)
+
+    async def _receive(self, places: int) -> list[tuple[str, Message]]:
+        """So many messages at most, each with its queue."""
+        self._rounds += 1
+        found: list[tuple[str, Message]] = []
+        for lane in self.lanes if self._rounds % _LAST_FIRST else reversed(self.lanes):
+            try:
+                messages = await self._storage.queues.receive(
+                    lane, limit=places - len(found), lease=LEASE_SECONDS
+                )
+            except StorageError:
+                if found:
+                    break
+                raise
+            found += [(lane, message) for message in messages]
+            if len(found) == places:
+                break
+        return found
+
+    def _begin(self, queue: str, message: Message, asked: float) -> None:
+        self._coming += 1
+        stopped = self._stopped.is_set()
+        work = self._let_go(queue, message) if stopped else self._handled(queue, message, asked)
         self._spawn(work)
 
-    async def _handled(self, message: Message, asked: float) -> None:
+    async def _handled(self, queue: str, message: Message, asked: float) -> None:
         # The runtime counts it from its first step on, which is the next one.
         self._room.release(1)
+        self._coming -= 1
         try:
-            await self._handle(self.queue, message, asked)
+            await self._handle(queue, message, asked)
         except Exception as error:
             # The message appears again when its lease ends.
             self._handling.met(error)
@@ -185,10 +246,10 @@ class Pump:
         finally:
             self._room.look()
 
-    async def _let_go(self, message: Message) -> None:
+    async def _let_go(self, queue: str, message: Message) -> None:
         self._room.release(1)
         with suppress(StorageError):
-            await self._storage.queues.extend(self.queue, message.receipt, lease=0)
+            await self._storage.queues.extend(queue, message.receipt, lease=0)
 
 
 class Pumps:
@@ -206,7 +267,7 @@ class Pumps:
         control = [
             Pump(
                 storage,
-                queue,
+                (queue,),
                 runtime.messages.handle_control,
                 turns,
                 runtime.spawn,
@@ -219,30 +280,32 @@ class Pumps:
         work = [
             Pump(
                 storage,
-                queue,
+                runtime.lanes(activity),
                 runtime.messages.handle_work,
                 activities,
                 runtime.spawn,
                 runtime.weight,
                 batch=polling.work_batch,
                 idle=longest or _WORK_IDLE,
+                gate=runtime.flow.gate(activity),
             )
-            for queue in dict.fromkeys(runtime.work_queues.values())
+            for activity in {queue: name for name, queue in runtime.work_queues.items()}.values()
         ]
-        self._pumps = {pump.queue: pump for pump in (*control, *work)}
+        self._all = (*control, *work)
+        self._pumps = {lane: pump for pump in self._all for lane in pump.lanes}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to receive, and to be woken by what this process sends."""
         self._runtime.on_nudge = self._nudged
         self._runtime.on_look_away = self._look_away
-        self._tasks = [asyncio.create_task(pump.run()) for pump in self._pumps.values()]
+        self._tasks = [asyncio.create_task(pump.run()) for pump in self._all]
 
     async def stop(self, seconds: float) -> None:
         """Receive no more. Calls under way get up to `seconds`: what they bring is let go of.
         What is being handled goes on; draining the runtime ends it."""
         self._runtime.on_nudge = self._runtime.on_look_away = None
-        for pump in self._pumps.values():
+        for pump in self._all:
             pump.stop()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)

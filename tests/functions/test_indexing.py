@@ -22,6 +22,7 @@ from durable.functions.delivery import delivery_of
 from durable.functions.folder import app_folder
 from durable.host import DurableHost
 from durable.hub.hub import Hub
+from durable.hub.keys import HubNames
 from durable.storage.memory import memory_storage
 
 
@@ -77,6 +78,19 @@ def test_an_activity_is_a_queue_function_of_its_name(app: df.DFApp) -> None:
         "dataType": "BINARY",
     }
     assert binding["queueName"].startswith("myhub-dx-sendmail-")
+
+
+def test_an_activity_with_priorities_has_three_queue_functions(app: df.DFApp) -> None:
+    @app.activity_trigger(input_name="value", concurrency=2, priority_enabled=True)
+    def ship(value: int) -> int:
+        return value
+
+    queues = {name: each[0].get("queueName") for name, each in by_name(app).items()}
+    names = HubNames("myhub").lanes("ship", priorities=True)
+    assert (queues["ship-high"], queues["ship"], queues["ship-low"]) == names
+    assert names[1] == "myhub-dx-ship"
+    assert len(set(names)) == 3
+    assert all(len(name) <= 63 for name in names)
 
 
 def test_control_queues_are_as_many_as_host_json_says(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from durable.model.http import (
 )
 from durable.model.retry import RetryPolicy
 from tests.golden.programs_of_faces import one_x, two_x
+from tests.golden.programs_of_flow import flow
 from tests.golden.programs_of_limits import limits
 from tests.golden.world import World
 
@@ -37,6 +38,7 @@ def registry_of(world: World) -> Registry:
     one_x(app)
     two_x(app)
     limits(app, world)
+    flow(app, world)
     registry = Registry()
     registry.update(app.durable.registry)
     registry.add(ActivityDefinition(HTTP_ACTIVITY, _answer, "request"))

@@ -429,4 +429,17 @@ RECIPES = [
             wait("s"),
         ],
     ),
+    Recipe(
+        "limited",
+        "calls of a limited activity: an urgent one, one with a key that is in use, two that run",
+        [
+            start("pays", "p", [["a", "1"], ["a", "2"], ["a", "3"], ["b", "4"], ["c", "5"]]),
+            run(1),
+            cut("urgent"),
+            run(3.5),
+            cut("two-run"),
+            wait("p"),
+        ],
+        writes=(5, 12),
+    ),
 ]

@@ -434,6 +434,10 @@ MUTANTS = (
             ("hub/forking.py", "elif head.execution_id != fork.execution_id:", "elif False:"),
         ),
     ),
+    Mutant(
+        "permits of others not counted",
+        (("hub/permits.py", "min(wanted, limit - taken)", "min(wanted, limit)"),),
+    ),
 )
 
 

@@ -19,7 +19,7 @@ from durable.model.entities import EntityId
 from durable.model.retry import RetryPolicy
 from durable.runtime.activities import ActivityContext, activity_context
 from tests.memory_hub import MemoryHub
-from tests.simulation import asking, limits
+from tests.simulation import asking, flow, limits
 
 Step = list[Any]
 
@@ -35,7 +35,8 @@ _SIMPLE = ("act", "act", "flaky", "fails", "all", "sub", "broken", "timer", "sta
 _OTHER = ("call", "lock", "race", "told", "free", "long", "loose")
 _RARE = ("event", "event", "again", "wide")
 _ASKED = ("asked", "asked", "asked")
-KINDS = frozenset({*_SIMPLE, *_OTHER, *_RARE, *_ASKED, *limits.KINDS, "once", "deadly"} - {"wide"})
+_LIMITED = (*limits.KINDS, *flow.KINDS)
+KINDS = frozenset({*_SIMPLE, *_OTHER, *_RARE, *_ASKED, *_LIMITED, "once", "deadly"} - {"wide"})
 """The kinds of steps."""
 
 
@@ -49,11 +50,12 @@ class Programs:
         far: bool,
         asked: bool = False,
         limited: random.Random | None = None,
+        paced: random.Random | None = None,
     ) -> None:
         """`far` allows timers that are the sweeper's to ring for, `asked` steps that wait for
         updates; `limited` draws a step with a limit for each program, of its own chance, so that
-        other seeds stay what they are."""
-        self._limited = limited
+        other seeds stay what they are, and `paced` calls of activities with limits over the hub."""
+        self._limited, self._paced = limited, paced
         self._random = rnd
         self._kinds = _SIMPLE + _OTHER + _RARE + (_ASKED if asked else ())
         self._number = 0
@@ -66,6 +68,8 @@ class Programs:
         if self._limited is not None:
             place = self._limited.randint(0, len(steps))
             steps.insert(place, limits.step(self._limited, self._next()))
+        if self._paced is not None:
+            flow.add_steps(self._paced, steps, self._next)
         return steps
 
     def failing(self) -> list[Step]:
@@ -171,7 +175,9 @@ def _expected(step: Step) -> list[Any]:
             return [step[2] if step[0] in ("call", "lock") else step[1]]
         case ["fails" | "broken", number]:
             return [f"failed {number}"]
-        case ["all", numbers]:
+        case ["narrow", number]:
+            return [number]
+        case ["all" | "map" | "keyed", numbers, *_]:
             return [numbers]
         case ["sub", inner, *_]:
             return [expected(inner)]
@@ -382,6 +388,13 @@ async def _perform_more(context: Context, step: Step) -> list[Any]:
             turned = await context.call_activity("turned", text)
             assert turned == text[::-1]
             return [[number, len(turned)]]
+        case ["keyed", numbers, key, priority]:
+            given = [[number, key] for number in numbers]
+            return [await context.map("keyed", given, key=key, priority=priority)]
+        case ["narrow", number]:
+            return [await context.call_activity("narrow", number)]
+        case ["map", numbers, limit]:
+            return [await context.map("narrow", numbers, limit=limit)]
         case ["free", inner, number]:
             given = [inner, []], f"free-{number}"
             context.signal_entity(entity("a"), "begin", given)

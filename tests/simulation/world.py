@@ -14,7 +14,7 @@ from durable.hub.hub import Hub
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Storage
 from durable.runtime.runtime import RuntimeOptions
-from tests.simulation import limits, schedules
+from tests.simulation import flow, limits, schedules
 from tests.simulation.asking import is_asked
 from tests.simulation.checks import check
 from tests.simulation.forks import Forker, is_forking
@@ -65,7 +65,10 @@ class World:
             self.site.max_dequeue = rnd.choice((1, 2, 5))
         self.faults = self.site.faults
         limited = random.Random(-2 * seed - 1) if limits.is_limited(seed) else None
-        self.programs = Programs(rnd, far=self.far, asked=is_asked(seed), limited=limited)
+        paced = flow.random_of(seed)
+        self.programs = Programs(
+            rnd, far=self.far, asked=is_asked(seed), limited=limited, paced=paced
+        )
         self.effects = Effects()
         self.done: Counter[str] = Counter()
         """What users were acknowledged."""
@@ -74,6 +77,8 @@ class World:
         self.said = limits.register(
             self.site, limited or rnd, self.effects.runs, watch.began, watch.require
         )
+        if paced is not None:
+            flow.register(self.site, paced, self.effects, watch.began)
         plain = Storage(tables=self.site.tables, queues=self.site.queues, clock=self.site.clock)
         telemetry = self.site.telemetry
         self.plain = Hub(plain, "Test", new_id=self.site.new_id, telemetry=telemetry)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -62,6 +62,16 @@ class CountingRuntime:
         self.tasks: set[asyncio.Task[None]] = set()
         self.messages = self
         self._queues = queues
+
+    @property
+    def flow(self) -> Any:
+        return self
+
+    def gate(self, activity: str) -> None:
+        return None
+
+    def lanes(self, activity: str) -> tuple[str, ...]:
+        return (self.work_queues[activity],)
 
     def weight(self, queue: str) -> int:
         return 1
@@ -350,3 +360,67 @@ async def test_a_pump_that_looks_away_stops_at_once() -> None:
     # it is cancelled after five seconds otherwise
     async with asyncio.timeout(2):
         await rig.stop()
+
+
+class OpenGate:
+    """Lets so many messages come."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.changed = asyncio.Event()
+
+    def always(self) -> Self:
+        """May have changed whenever it is asked."""
+        self.changed.clear = lambda: None  # type: ignore[method-assign]
+        self.changed.set()
+        return self
+
+
+def limited_rig(gate: OpenGate | None, *lanes: str) -> Rig:
+    """One activity with those queues, the most urgent first."""
+    rig = Rig(size=100)
+    rig.runtime.work_queues = {"a": WORK}
+    rig.runtime.lanes = lambda activity: lanes  # type: ignore[method-assign]
+    rig.runtime.gate = lambda activity: gate  # type: ignore[method-assign,assignment]
+    storage = replace(memory_storage(rig.clock), queues=rig.queues)
+    rig.pumps = Pumps(storage, rig.runtime)
+    return rig
+
+
+async def test_a_gate_says_how_many_messages_come() -> None:
+    gate = OpenGate(2)
+    rig = limited_rig(gate, WORK)
+    await rig.queues.create_queue(WORK)
+    for number in range(9):
+        await rig.queues.send(WORK, b"%d" % number)
+    rig.queues.gate = asyncio.Event()
+    await rig.start()
+    # what has come counts before the runtime knows of it
+    rig.queues.gate.set()
+    gate.room = 0
+    await elapse(rig.clock, 5.0)
+    assert len(rig.runtime.handled) == 2
+    gate.room = 1
+    gate.changed.set()
+    await settle()
+    assert len(rig.runtime.handled) > 2
+    await rig.stop()
+
+
+async def test_urgent_queues_are_emptied_first_and_none_starves() -> None:
+    gate = OpenGate(1).always()
+    high, low = f"{WORK}-high", f"{WORK}-low"
+    rig = limited_rig(gate, high, WORK, low)
+    rig.runtime.finish.set()
+    for queue in (high, WORK, low):
+        await rig.queues.create_queue(queue)
+        for number in range(30):
+            await rig.queues.send(queue, b"%s %d" % (queue.encode(), number))
+    await rig.start()
+    await elapse(rig.clock, 3.0)
+    kinds = [body.split()[0].decode() for body in rig.runtime.handled]
+    assert len(kinds) == 90
+    assert kinds[:20].count(high) == 18
+    assert kinds[:20].count(low) == 2
+    assert kinds.index(WORK) > 29
+    await rig.stop()

@@ -48,6 +48,11 @@ async def results(context: df.DurableOrchestrationContext, order: Order) -> None
     assert_type(await context.call_activity(add, [1, 2]), float)
     assert_type(await context.call_activity(add, ()), float)
     assert_type(await context.call_activity(untyped, order), Any)
+    assert_type(await context.map(charge, [order], limit=2), list[Receipt])
+    assert_type(await context.map(charge_soon, (order,), priority=1), list[Receipt])
+    assert_type(context.map(audit, [order]), df.DurableTask[list[int]])
+    assert_type(await context.map("charge", [order], expected_type=Receipt), list[Receipt])
+    assert_type(await context.map("charge", [order]), list[Any])
 
 
 async def by_name(context: df.DurableOrchestrationContext, order: Order) -> None:
