@@ -297,7 +297,7 @@ class Watch:
         """The answer to an update is what history has, and stays so."""
         self.require(isinstance(op, Insert), f"an answer changed: {op}")
         values: Any = op.values if isinstance(op, Insert) else {}
-        incarnation, _, message = op.key.split("|", 2)
+        message = op.key.split("|", 2)[2]
         row = _head(after)
         turns = [] if row is None else read_turns(Head.from_row(row), after)
         turn = next((each for each in turns if each.sequence == values["turn"]), None)
