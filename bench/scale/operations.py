@@ -87,10 +87,9 @@ CREATE = Call("transact", Site.HISTORY, 2)
 HEAD = Call("get", Site.HISTORY)
 INBOX = Call("query", Site.HISTORY)
 INBOX_OF_ONE = Call("query", Site.HISTORY, 2)
-REPLAY = Call("query", Site.HISTORY)
-TURN = Call("transact", Site.HISTORY, 2)
-LAST = Call("transact", Site.HISTORY, 3)
-LAST_ON_EVENT = Call("transact", Site.HISTORY, 4)
+TURN = Call("transact", Site.HISTORY)
+LAST = Call("transact", Site.HISTORY, 2)
+LAST_ON_EVENT = Call("transact", Site.HISTORY, 3)
 CROSS_OFF = Call("transact", Site.HISTORY)
 DELIVER = Call("transact", Site.HISTORY, 2)
 ADD_TIMER = Call("transact", Site.TIMERS)
@@ -121,13 +120,13 @@ _END = (LAST, WRITE_ROW, FORGET)
 _COLD_END = (LAST, *SHOW, FORGET)
 _OUT = (TURN, SEND_ITEM)
 _RAISE = Part(By.CLIENT, (HEAD, DELIVER, RING), rings=2)
-_ON_EVENT = Part(By.CONTROL, (RECEIVE, HEAD, INBOX_OF_ONE, REPLAY, LAST_ON_EVENT, *SHOW, FORGET))
+_ON_EVENT = Part(By.CONTROL, (RECEIVE, HEAD, INBOX_OF_ONE, LAST_ON_EVENT, *SHOW, FORGET))
 _PARK = Part(By.CONTROL, (*_COLD, TURN, *SHOW, FORGET))
 _PARK_TIMER = Part(By.CONTROL, (*_COLD, TURN, ADD_TIMER, HEAD, CROSS_OFF, *SHOW, FORGET))
 _SWEPT = Part(By.SWEEPER, (LIST_TIMER, HEAD, RING), rings=2)
 _FIRE = Part(
     By.CONTROL,
-    (RECEIVE, HEAD, INBOX, REPLAY, LAST, DROP_TIMER, CROSS_OFF, *SHOW, FORGET),
+    (RECEIVE, HEAD, INBOX, LAST, DROP_TIMER, CROSS_OFF, *SHOW, FORGET),
 )
 
 
@@ -136,7 +135,8 @@ def _queued(cold: bool) -> tuple[Part, ...]:
     first = Part(By.CONTROL, (*_COLD, *_OUT, *SHOW, FORGET), rings=4)
     parts = [_START, first]
     for step in range(1, STEPS + 1):
-        reads = (HEAD, INBOX, Call("query", Site.HISTORY, step)) if cold else ()
+        # so short a history stands in the head
+        reads = (HEAD, INBOX) if cold else ()
         calls = (RECEIVE_ITEM, *reads)
         if step == STEPS:
             # a cold run has looked into the inbox already

@@ -9,13 +9,11 @@ from __future__ import annotations
 from durable.errors import UnknownFormat
 from durable.ports import Row
 
-FORMAT = 2
-"""What is written. 2: entities remember messages by digests."""
+FORMAT = 3
+"""What is written. 2: entities remember messages by digests. 3: the latest turns of an
+orchestration stand in its head, and it may be a fork."""
 
-FORK = 3
-"""What the head of a fork is written with: older versions would begin it at its first step."""
-
-READABLE = frozenset({1, FORMAT, FORK})
+READABLE = frozenset({1, 2, FORMAT})
 
 
 def is_known(row: Row) -> bool:

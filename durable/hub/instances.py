@@ -35,6 +35,7 @@ from durable.hub.rows import (
     encode_turn,
     turn_values,
 )
+from durable.hub.tail import fits, slot, slot_text, texts_in_head
 from durable.model.entities import is_entity
 from durable.model.events import Arrival
 from durable.ports import Delete, Insert, Merge, Op, Replace
@@ -54,11 +55,6 @@ class Instances(Removal):
 
     # ---- heads ----
 
-    async def head(self, instance_id: str) -> Head | None:
-        """The head as it is now."""
-        row = await self._tables.get(self._table, encode(instance_id), head_key(instance_id))
-        return Head.from_row(row) if row is not None else None
-
     async def create(self, head: Head, spill: Spill, *, over: Head | None = None) -> Head:
         """Write a new incarnation's head and gate, in place of the finished `over` if given.
 
@@ -68,6 +64,7 @@ class Instances(Removal):
         partition = encode(head.instance_id)
         await self._write(partition, spill)
         key = head_key(head.instance_id)
+        head = replace(head, tail=None if is_entity(head.instance_id) else 0, stored={})
         values = head.to_values()
         first: Op = Insert(key, values) if over is None else Replace(key, values, over.etag)
         # the payload rows must still be there: whoever cleans up after an old incarnation may
@@ -117,7 +114,8 @@ class Instances(Removal):
         reduced: Sequence[StoredTurn] = (),
         answers: Sequence[str] = (),
     ) -> Head:
-        """Append a turn: one transaction on the head's etag, the turn's row and the inbox.
+        """Append a turn: one transaction on the head's etag, which holds the turn while it is
+        short, else with the turn's row, and the inbox.
 
         `head` is the new state under the etag that was read. `gate` is the gate's etag for a
         turn that ends the instance: the gate goes with it, if nothing was accepted since.
@@ -127,12 +125,10 @@ class Instances(Removal):
         another won.
         """
         instance, incarnation = head.instance_id, head.incarnation
-        partition, turn = encode(instance), stored.turn
-        short = spill.turn(turn)
-        text = encode_turn(stored if short is turn else replace(stored, turn=short))
+        partition, turn = encode(instance), spill.turn(stored.turn)
+        text = encode_turn(replace(stored, turn=turn))
         data = spill.payload(text, INLINE_TURN)
         values = {
-            **head.state_values(),
             **payload_columns("output", spill.payload(head.output)),
             **payload_columns("custom", spill.payload(head.custom_status)),
         }
@@ -149,13 +145,24 @@ class Instances(Removal):
             etags = await self._tables.transact(self._table, partition, [merge, *batch])
             gate = etags[0] if gate else None
             head = replace(head, gate="")
-        if spill.sizes:
-            stored = replace(stored, spilled=tuple(spill.sizes))
-        row = turn_values(stored, data)
-        values = head.changed(values)
-        ops: list[Op] = [Merge(head_key(instance), values, head.etag)]
-        ops += [Insert(turn_key(incarnation, turn.sequence), row), *_replaced(head, reduced)]
-        ops += answer_rows(short, incarnation, answers) if answers else []
+        ops: list[Op] = []
+        if not spill.sizes and fits(head, turn, text):
+            values[slot(turn.sequence)] = slot_text(turn, text)
+            if head.tail is None:
+                head = replace(head, tail=turn.sequence)
+        else:
+            row = turn_values(
+                replace(stored, turn=turn, spilled=tuple(spill.sizes)),
+                data,
+                texts_in_head(head, 0, turn.sequence),
+            )
+            ops.append(Insert(turn_key(incarnation, turn.sequence), row))
+            if not is_entity(instance):
+                head = replace(head, tail=turn.sequence + 1)
+        values = head.changed({**head.state_values(), **values})
+        ops.insert(0, Merge(head_key(instance), values, head.etag))
+        ops += _replaced(head, reduced)
+        ops += answer_rows(turn, incarnation, answers) if answers else []
         ops += [Delete(key) for key in consumed]
         if gate:
             ops.append(Delete(gate_key(incarnation), gate))

@@ -11,9 +11,10 @@ from typing import Any
 from durable.errors import StorageError
 from durable.hub.columns import payload_from_columns
 from durable.hub.formats import check_format
-from durable.hub.keys import HubNames, encode, history_range, inbox_owner, turn_key
+from durable.hub.keys import HubNames, encode, head_key, history_range, inbox_owner
 from durable.hub.payloads import digest, join, payload_row_keys, payloads_of
 from durable.hub.rows import Head, StoredTurn, decode_turn
+from durable.hub.tail import SLOTS, is_in_head, texts_in_head, turn_of_slot, turns_along
 from durable.hub.together import together
 from durable.model.events import INCOMING, EntityOperation, Event, Payload, PayloadRef
 from durable.ports import Row, Storage, Where
@@ -30,41 +31,57 @@ class Reading:
         self._tables = storage.tables
         self._table = names.history
 
+    async def head(self, instance_id: str) -> Head | None:
+        """The head as it is now."""
+        row = await self._tables.get(self._table, encode(instance_id), head_key(instance_id))
+        return Head.from_row(row) if row is not None else None
+
     # ---- turns ----
 
     async def nonce(self, head: Head, sequence: int) -> str | None:
         """Whose commit turn `sequence` is; None while there is none."""
-        row = await self._tables.get(
-            self._table, encode(head.instance_id), turn_key(head.incarnation, sequence)
-        )
-        if row is None:
-            return None
-        check_format(row)
-        return str(row.values["nonce"])
+        latest = await self.head(head.instance_id)
+        if latest is None or latest.incarnation != head.incarnation:
+            latest = replace(head, tail=None)
+        turn = await self.turn(latest, sequence)
+        return turn.turn.nonce if turn is not None else None
 
-    async def turn(self, instance_id: str, incarnation: str, sequence: int) -> StoredTurn | None:
-        """One turn, with long payloads still by reference."""
-        row = await self._tables.get(
-            self._table, encode(instance_id), turn_key(incarnation, sequence)
-        )
-        return await self._read_turn(instance_id, incarnation, row) if row is not None else None
+    async def turn(self, head: Head, sequence: int) -> StoredTurn | None:
+        """One turn of the head's incarnation, with long payloads still by reference."""
+        if is_in_head(head, sequence):
+            return turn_of_slot(texts_in_head(head, sequence, sequence + 1)[0])
+        # it has a row, or the next one after it took it along
+        low, high = history_range(head.incarnation, sequence, sequence + SLOTS + 1)
+        for row in await self._range(head.instance_id, low, high):
+            if int(row.key[-10:]) == sequence:
+                return await self._read_turn(head, row)
+            return next((t for t in turns_along(row) if t.turn.sequence == sequence), None)
+        return None
 
     async def history(self, head: Head) -> list[StoredTurn]:
         """The turns of the head's generation, with long payloads still by reference."""
-        low, high = history_range(head.incarnation, head.base, head.sequence)
+        base, beyond = head.base, head.sequence
+        in_head = [turn_of_slot(text) for text in texts_in_head(head, base, beyond)]
+        if len(in_head) == beyond - base:
+            return in_head
+        low, high = history_range(head.incarnation, base, beyond)
         rows = await self._range(head.instance_id, low, high)
         # most lie in their rows: those are no work to wait for
         spilled = [row for row in rows if row.values.get("data_k") == "ref"]
-        read = await together(
-            spilled, lambda row: self._read_turn(head.instance_id, head.incarnation, row)
-        )
-        stored = dict(zip((row.key for row in spilled), read, strict=True))
-        return [stored.get(row.key) or _inline_turn(row) for row in rows]
+        read = await together(spilled, lambda row: self._read_turn(head, row))
+        own = dict(zip((row.key for row in spilled), read, strict=True))
+        in_rows = [
+            turn
+            for row in rows
+            for turn in (*turns_along(row), own.get(row.key) or _inline_turn(row))
+            if turn.turn.sequence >= base
+        ]
+        return in_rows + in_head
 
-    async def _read_turn(self, instance_id: str, incarnation: str, row: Row) -> StoredTurn:
+    async def _read_turn(self, head: Head, row: Row) -> StoredTurn:
         check_format(row)
         data = payload_from_columns("data", row.values)
-        return _turn(row, await self.text(instance_id, incarnation, data))
+        return _turn(row, await self.text(head.instance_id, head.incarnation, data))
 
     # ---- payloads ----
 

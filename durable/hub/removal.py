@@ -23,6 +23,7 @@ from durable.hub.keys import (
 from durable.hub.payloads import references, row_keys, spilled_names
 from durable.hub.reading import PayloadGone, between
 from durable.hub.rows import Head
+from durable.hub.tail import turns_along
 from durable.model.events import Event, PayloadRef, TaskFailed
 from durable.ports import Delete, Merge, Op
 
@@ -101,7 +102,7 @@ class Removal(Answers):
         """Delete the turns of earlier generations with the answers that they gave before that
         time, and payloads that nothing names any more."""
         held = {holding.sequence for holding in head.holdings}
-        first = await self.turn(head.instance_id, head.incarnation, head.base)
+        first = await self.turn(head, head.base)
         named = references(first.turn) if first else set()
         named |= {p for p in (head.input, head.custom_status) if isinstance(p, PayloadRef)}
         dead: dict[str, int] = {}
@@ -119,13 +120,14 @@ class Removal(Answers):
                 elif isinstance(ref, PayloadRef):
                     named.add(ref)
                 continue
-            if int(row.key[-10:]) in held:
+            along = {turn.turn.sequence for turn in turns_along(row)}
+            if held & {int(row.key[-10:]), *along}:
                 continue
             turns.append(row.key)
             values: Any = row.values
             dead |= spilled_names(values["nonce"], json.loads(values["spilled"]))
             try:
-                stored = await self._read_turn(head.instance_id, head.incarnation, row)
+                stored = await self._read_turn(head, row)
             except PayloadGone:
                 continue
             has_failed = has_failed or _has_failure(stored.turn.events)

@@ -15,7 +15,7 @@ from typing import Any
 
 from durable.engine.ledger import NEAR
 from durable.hub.columns import payload_columns, payload_from_columns
-from durable.hub.formats import FORK, FORMAT, check_format
+from durable.hub.formats import FORMAT, check_format
 from durable.model.commit import OutboxItem
 from durable.model.entities import Lock
 from durable.model.event_json import event_from_dict, event_to_dict
@@ -84,7 +84,8 @@ class Head:
     `trace` is the traceparent and tracestate of who started it. `start_at` is when it was to
     begin, where that was asked for; until then `next_timer` is that too. `waits_for` is what no
     worker that looked at it had, "" where nothing is missing. `fork` says of whom its first turn
-    takes over what.
+    takes over what. `tail` is the first turn that stands in the head itself, see
+    `durable.hub.tail`; None where each has a row.
 
     `etag`, `gate`, `row` and `stored` are not stored: the versions of the head itself, of the gate
     when all that had been accepted was taken in, and of the row in the projection, as far as this
@@ -132,6 +133,7 @@ class Head:
     start_at: datetime | None = None
     waits_for: str = ""
     fork: ForkedFrom | None = None
+    tail: int | None = None
 
     @property
     def losses(self) -> int:
@@ -173,7 +175,6 @@ class Head:
     def to_values(self) -> dict[str, Value]:
         """All columns, for an insert or replace."""
         values: dict[str, Value] = {
-            "v": FORK if self.takes_over else FORMAT,
             "instance": self.instance_id,
             "name": self.name,
             "inc": self.incarnation,
@@ -196,6 +197,7 @@ class Head:
     def state_values(self) -> dict[str, Value]:
         """The columns that turns, fences and hand-overs change."""
         values: dict[str, Value] = {
+            "v": FORMAT,
             "status": self.status,
             "eid": self.execution_id,
             "seq": self.sequence,
@@ -218,6 +220,8 @@ class Head:
             values["time"] = self.time.isoformat()
         if self.counted_by:
             values["counted_by"] = self.counted_by
+        if self.tail is not None:
+            values["tail"] = self.tail
         return values
 
     @classmethod
@@ -262,6 +266,7 @@ class Head:
             stale=tuple((incarnation, row) for incarnation, row in json.loads(values["stale"])),
             waits_for=values.get("needs", ""),
             fork=ForkedFrom.from_dict(json.loads(values["fork"])) if "fork" in values else None,
+            tail=values.get("tail"),
         )
 
     def changed(self, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -298,14 +303,16 @@ class InboxRow:
         return self.arrivals[0]
 
 
-def turn_values(stored: StoredTurn, text: Payload) -> dict[str, Value]:
-    """All columns of a turn's row; `text` is what `encode_turn` gives, or where that lies."""
+def turn_values(stored: StoredTurn, text: Payload, along: Sequence[str] = ()) -> dict[str, Value]:
+    """All columns of a turn's row; `text` is what `encode_turn` gives, or where that lies, and
+    `along` the slots of the turns that it takes along."""
     return {
         "v": FORMAT,
         "nonce": stored.turn.nonce,
         "time": stored.turn.time.isoformat(),
         "spilled": _json(stored.spilled),
         **payload_columns("data", text),
+        **(payload_columns("along", f"[{','.join(along)}]") if along else {}),
     }
 
 
@@ -328,10 +335,15 @@ def encode_turn(stored: StoredTurn) -> str:
 
 
 def decode_turn(
-    text: str, sequence: int, time: datetime, nonce: str, spilled: Sequence[int] = ()
+    content: str | Mapping[str, Any],
+    sequence: int,
+    time: datetime,
+    nonce: str,
+    spilled: Sequence[int] = (),
 ) -> StoredTurn:
-    """The inverse of `encode_turn`; the rest comes from the row's columns."""
-    data = json.loads(text)
+    """The inverse of `encode_turn`, whose JSON may be read already; the rest comes from the row's
+    columns."""
+    data: Any = json.loads(content) if isinstance(content, str) else content
     turn = Turn(
         sequence,
         time,

@@ -233,7 +233,7 @@ class Hold:
         """A turn of the head's incarnation as it is stored."""
         stored = self._turns.get((head.incarnation, sequence))
         if stored is None:
-            stored = await self._instances.turn(self.instance_id, head.incarnation, sequence)
+            stored = await self._instances.turn(head, sequence)
             if stored is None:
                 raise RowMissing(f"turn {sequence} of {self.instance_id!r} is gone")
         return stored

@@ -60,7 +60,7 @@ class Passing:
         needs = error.needs if isinstance(error, Lacking) else "a newer worker"
         self._remember(instance_id)
         is_audit = bell.audit and not guard.follows
-        at_once = self._look_away(instance_id, LOOK_AWAY if bell.lack else GLANCE)
+        at_once = self.look_away(instance_id, LOOK_AWAY if bell.lack else GLANCE)
         if not at_once and (bell.lack or is_audit):
             await self._show(instance_id, needs)
         if is_audit and (bell.lack or not at_once):
@@ -76,7 +76,7 @@ class Passing:
 
     async def hand_in(self, *done: tuple[WorkItem, Completion]) -> None:
         """Store results of a foreign instance's activities, for whoever takes that."""
-        self._look_away(done[0][0].instance_id, GLANCE)
+        self.look_away(done[0][0].instance_id, GLANCE)
         await self._runtime.hand_in(*done, nudge=False)
 
     async def show(self, head: Head, needs: str) -> None:
@@ -98,7 +98,7 @@ class Passing:
         if head is not None:
             await self.show(head, needs)
 
-    def _look_away(self, instance_id: str, seconds: float) -> bool:
+    def look_away(self, instance_id: str, seconds: float) -> bool:
         """Leave the instance's queue to others; False where that cannot be, or just was."""
         queue = self._hub.names.control_queue(instance_id)
         look_away, now = self._runtime.on_look_away, self._hub.storage.clock.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -18,7 +19,7 @@ from durable.hub.rows import PURGING, Head
 from durable.model.failure import FailureDetails
 from durable.runtime.loading import stored_history
 from durable.runtime.loopless import without_event_loop
-from durable.runtime.passing import backoff
+from durable.runtime.passing import GLANCE, LOOK_AWAY, backoff
 from durable.runtime.taking import Taking
 
 logger = logging.getLogger("durable.runtime")
@@ -33,9 +34,13 @@ ATTEMPTS = 20
 class Queries:
     """Those that one process answers: of the instances that it takes."""
 
-    def __init__(self, hub: Hub, taking: Taking) -> None:
+    def __init__(
+        self, hub: Hub, taking: Taking, look_away: Callable[[str, float], bool] | None = None
+    ) -> None:
+        """`look_away` leaves an instance's queue to others for so many seconds, if it can."""
         self._hub = hub
         self._taking = taking
+        self._look_away = look_away
 
     async def answer(self, head: Head, name: str, text: str | None) -> QueryAnswer | None:
         """What the instance answers as its history is now; None where its code is not here, or
@@ -101,5 +106,7 @@ class Queries:
 
     async def _pass_on(self, queue: str, query: Query) -> None:
         body = replace(query, lack=query.lack + 1).encode()
+        seconds = LOOK_AWAY if query.lack else GLANCE
+        at_once = self._look_away is not None and self._look_away(query.instance_id, seconds)
         send = partial(self._hub.storage.queues.send, queue, body)
-        await repeat(self._hub, partial(send, delay=backoff(query.lack)))
+        await repeat(self._hub, partial(send, delay=0.0 if at_once else backoff(query.lack)))

@@ -155,7 +155,7 @@ class Runtime:
         self.flow = Flow(self)
         self.work = Work(self, executor)
         self.batches = Batches(self, self.work)
-        self.queries = Queries(hub, self.taking)
+        self.queries = Queries(hub, self.taking, self.passing.look_away)
         self.messages = Messages(self)
         self._sweeper = Sweeper(self)
         self._draining = False

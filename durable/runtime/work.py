@@ -390,7 +390,9 @@ class Work:
     async def _input(self, item: WorkItem) -> str | None:
         instances, payload = self._hub.instances, item.input
         if not item.has_input:
-            stored = await instances.turn(item.instance_id, item.incarnation, item.turn)
+            head = await instances.head(item.instance_id)
+            is_its = head is not None and head.incarnation == item.incarnation
+            stored = await instances.turn(head, item.turn) if head and is_its else None
             if stored is None:
                 raise PayloadGone(f"turn {item.turn} of {item.instance_id!r} is gone")
             payload = next(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,12 +11,13 @@ from durable.hub.columns import payload_from_columns
 from durable.hub.hub import Hub
 from durable.hub.keys import ENTITY_INBOX, encode
 from durable.hub.rows import Head, StoredTurn, decode_turn
+from durable.hub.tail import texts_in_head, turn_of_slot, turns_along
 from durable.ports import Row, Storage
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAt:
-    """A turn, and the service's time when it was committed, in seconds since the epoch."""
+    """A turn, and when it was taken, in seconds since the epoch."""
 
     at: float
     stored: StoredTurn
@@ -52,6 +53,9 @@ async def load(storage: Storage, hub: Hub, effects_table: str) -> Stored:
     heads = [Head.from_row(row) for row in history if row.key.startswith("!")]
     found.heads = {head.instance_id: head for head in heads}
     by_partition = {encode(head.instance_id): head for head in heads}
+    for head in heads:
+        texts = texts_in_head(head, 0, head.sequence)
+        _take_turns(found, head, [turn_of_slot(text) for text in texts])
     for row in history:
         await _sort_in(found, hub, by_partition.get(row.partition), row)
     for turns in found.turns.values():
@@ -92,9 +96,7 @@ async def _sort_in(found: Stored, hub: Hub, head: Head | None, row: Row) -> None
         found.litter.append(f"in an inbox: {row.partition} {row.key}")
     elif kind == "h" and incarnation == head.incarnation:
         sequence = int(rest.rpartition("|")[2])
-        stored = await _turn(hub, head, row, sequence)
-        turns = found.turns.setdefault(head.instance_id, [])
-        turns.append(StoredAt(row.timestamp.timestamp(), stored))
+        _take_turns(found, head, [*turns_along(row), await _turn(hub, head, row, sequence)])
     elif incarnation not in (head.incarnation, ENTITY_INBOX):
         found.litter.append(f"of another life: {row.partition} {row.key}")
 
@@ -105,9 +107,14 @@ async def _turn(hub: Hub, head: Head, row: Row, sequence: int) -> StoredTurn:
         values: Any = row.values
         time = datetime.fromisoformat(values["time"])
         return decode_turn(data, sequence, time, values["nonce"])
-    stored = await hub.instances.turn(head.instance_id, head.incarnation, sequence)
+    stored = await hub.instances.turn(head, sequence)
     assert stored is not None
     return stored
+
+
+def _take_turns(found: Stored, head: Head, turns: Sequence[StoredTurn]) -> None:
+    known = found.turns.setdefault(head.instance_id, [])
+    known += [StoredAt(each.turn.time.timestamp(), each) for each in turns]
 
 
 def _take_effect(found: Stored, row: Row) -> None:

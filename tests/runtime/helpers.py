@@ -9,9 +9,10 @@ from durable.engine.context import DurableOrchestrationContext as Context
 from durable.hub.keys import newest_first
 from durable.hub.messages import WorkBatch, WorkItem, decode_message
 from durable.hub.rows import Head
+from durable.model.events import Turn
 from durable.model.functions import OrchestratorDefinition, Registry
 from durable.model.instance import InstanceStatus
-from durable.ports import Insert, Receipt
+from durable.ports import Insert, Merge, Receipt
 from tests.memory_hub import MemoryHub
 
 
@@ -48,7 +49,17 @@ def chain(hub: MemoryHub, steps: int = 3) -> list[int]:
 
 def is_commit(name: str, args: tuple[Any, ...]) -> bool:
     """Whether a storage call appends a turn."""
-    return name == "transact" and any(isinstance(op, Insert) and "|h|" in op.key for op in args[2])
+    return name == "transact" and turn_of(args) is not None
+
+
+def turn_of(args: tuple[Any, ...]) -> int | None:
+    """The number of the turn that a transaction appends, if it does."""
+    for op in args[2]:
+        if isinstance(op, Insert) and "|h|" in op.key:
+            return int(op.key[-10:])
+        if isinstance(op, Merge) and "seq" in op.values:
+            return int(str(op.values["seq"])) - 1
+    return None
 
 
 class DiesAt:
@@ -125,6 +136,12 @@ async def tasks_in(hub: MemoryHub, queue: str) -> list[int]:
     for receipt in seen:
         await hub.queues.extend(queue, receipt, lease=0)
     return sorted(tasks)
+
+
+async def turns_of(hub: MemoryHub, instance_id: str) -> list[Turn]:
+    """The history of its generation."""
+    stored = await hub.hub.instances.history(await head_of(hub, instance_id))
+    return [each.turn for each in stored]
 
 
 async def rows_of(hub: MemoryHub, instance_id: str) -> list[str]:

@@ -14,7 +14,7 @@ from durable.errors import (
     InvalidInstanceIdError,
     InvalidRequestError,
 )
-from durable.hub.formats import FORK, FORMAT
+from durable.hub.formats import FORMAT
 from durable.hub.keys import encode, head_key
 from durable.model.entities import EntityId
 from durable.model.functions import OrchestratorDefinition
@@ -284,7 +284,7 @@ async def test_who_does_not_know_forks_leaves_them_alone() -> None:
         fork = await _held(hub)
         row = await hub.storage.tables.get(hub.hub.names.history, encode(fork), head_key(fork))
         assert row is not None
-        assert row.values["v"] == FORK
+        assert row.values["v"] == FORMAT
 
 
 async def test_the_present_generation_is_forked_and_no_other() -> None:

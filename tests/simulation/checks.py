@@ -21,7 +21,7 @@ from tests.simulation.asking import check_taken
 from tests.simulation.programs import expected, free_starts, matches, taken_events
 from tests.simulation.site import HUB
 from tests.simulation.users import Life, User
-from tests.simulation.watch import read_turn
+from tests.simulation.watch import read_turns
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -97,7 +97,7 @@ def check_events(world: World, user: User, life: Life, taken: list[int]) -> None
 def raised_events(world: World, head: Head) -> set[int]:
     """The numbers of the events in an instance's history."""
     rows = world.site.tables.rows(HUB.history, head.instance_id)
-    turns = [read_turn(r, rows) for key, r in rows.items() if f"{head.incarnation}|h|" in key]
+    turns = read_turns(head, rows)
     events = [event for turn in turns for event in turn.events if isinstance(event, EventRaised)]
     return {json.loads(str(event.input)) for event in events if event.name in ("e", "x")}
 

@@ -10,7 +10,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from durable.hub.keys import turn_key
 from durable.hub.rows import PURGING, Head
 from durable.model.events import EventSent, ExecutionStarted, Scheduling, Turn
 from durable.model.instance import OrchestrationRuntimeStatus as Status
@@ -18,7 +17,7 @@ from tests.simulation.callers import Caller
 from tests.simulation.programs import Step, expected, kinds_of, marks_of, matches
 from tests.simulation.site import HUB
 from tests.simulation.users import Life, User
-from tests.simulation.watch import read_turn
+from tests.simulation.watch import read_turns
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -133,8 +132,8 @@ class Forker(Caller):
     def _took_over(self, head: Head) -> bool:
         """Whether its first turn says so, where that is still there."""
         rows = self.world.site.tables.rows(HUB.history, head.instance_id)
-        row = rows.get(turn_key(head.incarnation, 0))
-        events = () if row is None else read_turn(row, rows).events
+        turns = read_turns(head, rows)
+        events = turns[0].events if turns and turns[0].sequence == 0 else ()
         starts = [event for event in events if isinstance(event, ExecutionStarted)]
         return head.base > 0 or any(event.origins for event in starts)
 

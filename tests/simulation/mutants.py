@@ -50,8 +50,8 @@ MUTANTS = (
         (
             (
                 "hub/instances.py",
-                "[Merge(head_key(instance), values, head.etag)]",
-                "[Merge(head_key(instance), values)]",
+                "Merge(head_key(instance), values, head.etag))",
+                "Merge(head_key(instance), values))",
             ),
             (
                 "hub/instances.py",
@@ -83,11 +83,11 @@ MUTANTS = (
         (
             (
                 "hub/instances.py",
-                "        row = turn_values(stored, data)\n",
+                "        ops: list[Op] = []\n        if not spill",
                 "        if is_entity(instance):\n"
                 "            turn = replace(turn, events=())\n"
                 "            data = encode_turn(replace(stored, turn=turn, outbox=()))\n"
-                "        row = turn_values(stored, data)\n",
+                "        ops: list[Op] = []\n        if not spill",
             ),
         ),
     ),

@@ -46,7 +46,9 @@ class Told:
         number = len(self.spans) + 1
         above = span.parent or Trace(f"{number:032x}")
         span_id = span.span_id or f"{number:016x}"
-        require(span_id not in self.spans, f"told twice: {span}")
+        # what is begun once more after it was purged has the ids that it had
+        again = about.get(names.INSTANCE) in self._watch.removed
+        require(again or span_id not in self.spans, f"told twice: {span}")
         self.spans[span_id] = above
         execution = str(about.get(names.EXECUTION, ""))
         if execution:

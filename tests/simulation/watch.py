@@ -16,7 +16,8 @@ from typing import Any
 from durable.hub.columns import payload_from_columns
 from durable.hub.keys import encode, gate_key, payload_key, turn_key
 from durable.hub.payloads import join, payload_row_keys
-from durable.hub.rows import PURGING, StoredTurn, decode_turn
+from durable.hub.rows import PURGING, Head, StoredTurn, decode_turn
+from durable.hub.tail import slot, texts_in_head, turn_of_slot, turns_along
 from durable.model.commit import Send
 from durable.model.events import (
     EntityLockGranted,
@@ -40,7 +41,7 @@ from durable.model.events import (
     UpdateAnswered,
     UpdateRequested,
 )
-from durable.ports import Clock, Delete, Insert, Op, Receipt, Replace, Row
+from durable.ports import Clock, Delete, Insert, Merge, Op, Receipt, Replace, Row
 from durable.runtime.activities import ActivityContext
 from durable.storage.memory import ManualClock, MemoryTables
 from tests.simulation.storage import UnorderedQueues
@@ -120,14 +121,16 @@ class Watch:
     def wrote(self, ops: Sequence[Op], before: Rows, after: Rows) -> None:
         """One transaction on an instance's partition."""
         old, new = _head(before), _head(after)
-        turns = [op for op in ops if isinstance(op, Insert) and "|h|" in op.key]
+        turns = {op.key: _new_turn(op, after) for op in ops}
+        stored = {key: turn for key, turn in turns.items() if turn is not None}
         for op in ops:
             if op.key[0] != "!":
-                self._row(op, before, after, bool(turns))
+                self._row(op, before, after, bool(stored))
         if any(op.key[0] == "!" or op.key.endswith("|a") for op in ops):
-            self._head(old, new, before, after)
-        for op in turns:
-            self._turn(after[op.key], after)
+            self._head(old, new, after, [turn.sequence for turn in stored.values()])
+        for key, turn in stored.items():
+            life = key.partition("|")[0] if new is None else str(new.values["inc"])
+            self._turn(turn, after[key].partition, life)
 
     def _row(self, op: Op, before: Rows, after: Rows, commits: bool) -> None:
         """Turns and payloads are written once; each row goes only when it may."""
@@ -179,7 +182,7 @@ class Watch:
             self.require(task in self.known, f"delivered before it was committed: {op.key}")
             self.require(task not in self.taken, f"taken over, and delivered: {op.key}")
 
-    def _head(self, old: Row | None, new: Row | None, before: Rows, after: Rows) -> None:
+    def _head(self, old: Row | None, new: Row | None, after: Rows, turns: list[int]) -> None:
         now: Any = new.values if new else {}
         was: Any = old.values if old else {}
         entity = str((now or was).get("instance", "")).startswith("@")
@@ -196,10 +199,10 @@ class Watch:
         if old is None or was["inc"] != now["inc"]:
             self._began(was, now)
             return
-        moved = turn_key(now["inc"], was["seq"]) not in before and (
-            turn_key(now["inc"], was["seq"]) in after
-        )
+        moved = bool(turns)
+        self.require(turns == [was["seq"]] * moved, f"turns and head apart: {was} {turns}")
         self.require(now["seq"] == was["seq"] + moved, f"turns and head apart: {was} {now}")
+        self._tail(was, now, after)
         if now["status"] == PURGING and was["status"] != PURGING and not entity:
             self.require(was["status"] in _TERMINAL, f"purged before its end: {was}")
             ended = datetime.fromisoformat(was.get("time") or now["created"].isoformat())
@@ -212,6 +215,18 @@ class Watch:
             steady = all(now.get(name) == was.get(name) for name in ("eid", "base", "nonce"))
             self.require(steady, f"changed without a turn: {was} {now}")
 
+    def _tail(self, was: Mapping[str, Any], now: Mapping[str, Any], after: Rows) -> None:
+        """What stood in the head stands there as it was, or was taken along by a row."""
+        tail, kept = was.get("tail", was["seq"]), now.get("tail", now["seq"])
+        row = after.get(turn_key(now["inc"], was["seq"]))
+        for number in range(tail, was["seq"]):
+            text = was[slot(number)]
+            if number >= kept:
+                self.require(now[slot(number)] == text, f"overwritten: {text} {now}")
+            else:
+                along = turns_along(row) if row is not None else []
+                self.require(turn_of_slot(text) in along, f"not taken along: {text} {now}")
+
     def _began(self, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         ended = not was or was["status"] in _TERMINAL
         self.require(ended, f"replaced while {was and was['status']}: {was} {now}")
@@ -223,9 +238,8 @@ class Watch:
 
     # ---- what turns say ----
 
-    def _turn(self, row: Row, rows: Rows) -> None:
-        turn = read_turn(row, rows)
-        life = f"{row.partition}|{row.key.partition('|')[0]}"
+    def _turn(self, turn: Turn, partition: str, incarnation: str) -> None:
+        life = f"{partition}|{incarnation}"
         ordered = self._latest.get(life, turn.time) <= turn.time <= self._clock.now()
         self.require(ordered, f"time goes back: {turn}")
         self._latest[life] = turn.time
@@ -234,11 +248,11 @@ class Watch:
         execution = turn.execution_id
         self.turns.add((execution, turn.sequence))
         for event in turn.closing:
-            self._event(event, execution, row.partition)
+            self._event(event, execution, partition)
         for event in turn.events:
             if isinstance(event, ExecutionStarted):
                 execution = event.execution_id
-            self._event(event, execution, row.partition)
+            self._event(event, execution, partition)
         self._takes_over((*turn.closing, *turn.events))
 
     def _takes_over(self, events: Sequence[Event]) -> None:
@@ -283,10 +297,11 @@ class Watch:
         """The answer to an update is what history has, and stays so."""
         self.require(isinstance(op, Insert), f"an answer changed: {op}")
         values: Any = op.values if isinstance(op, Insert) else {}
-        incarnation, _, message = op.key.split("|", 2)
-        row = after.get(turn_key(incarnation, values["turn"]))
-        self.require(row is not None, f"answered before it was committed: {op}")
-        turn = read_turn(row, after) if row is not None else None
+        message = op.key.split("|", 2)[2]
+        row = _head(after)
+        turns = [] if row is None else read_turns(Head.from_row(row), after)
+        turn = next((each for each in turns if each.sequence == values["turn"]), None)
+        self.require(turn is not None, f"answered before it was committed: {op}")
         events = (*turn.closing, *turn.events) if turn is not None else ()
         given = [
             (event.result, json.dumps(event.failure.to_dict()) if event.failure else "")
@@ -334,9 +349,25 @@ class WatchedQueues(UnorderedQueues):
         return await super().send(queue, body, delay=delay)
 
 
-def read_turn(row: Row, rows: Rows) -> Turn:
-    """A turn; its own text may lie in payload rows."""
-    return read_stored(row, rows).turn
+def read_turns(head: Head, rows: Rows) -> list[Turn]:
+    """All turns of the head's life that are stored, in order."""
+    texts = texts_in_head(head, 0, head.sequence)
+    found = [turn_of_slot(text).turn for text in texts]
+    for key, row in rows.items():
+        if f"{head.incarnation}|h|" in key:
+            found += [turn.turn for turn in (*turns_along(row), read_stored(row, rows))]
+    return sorted(found, key=lambda turn: turn.sequence)
+
+
+def _new_turn(op: Op, after: Rows) -> Turn | None:
+    """The turn that a write adds: as a row, or as a column of the head."""
+    if isinstance(op, Insert) and "|h|" in op.key:
+        return read_stored(after[op.key], after).turn
+    if isinstance(op, Merge) and op.key[0] == "!":
+        for name, text in op.values.items():
+            if name.startswith("turn"):
+                return turn_of_slot(str(text)).turn
+    return None
 
 
 def read_stored(row: Row, rows: Rows) -> StoredTurn:

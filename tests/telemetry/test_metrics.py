@@ -11,6 +11,7 @@ from durable.errors import RowChanged, Throttled
 from durable.runtime.runtime import RuntimeOptions
 from durable.testing import TestHub
 from tests.memory_hub import MemoryHub
+from tests.runtime.helpers import is_commit
 from tests.telemetry.app import app
 from tests.telemetry.listening import Listener
 
@@ -100,7 +101,7 @@ async def test_turns_that_were_not_stored(
     struck: list[str] = []
 
     async def before(name: str, args: tuple[Any, ...]) -> None:
-        if name == "transact" and not struck and any("|h|" in op.key for op in args[2]):
+        if not struck and is_commit(name, args):
             struck.append(name)
             raise error
 
