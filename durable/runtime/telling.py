@@ -35,6 +35,7 @@ from durable.model.events import (
     TimerCanceled,
     TimerCreated,
     TimerFired,
+    Turn,
 )
 from durable.model.failure import FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
@@ -140,13 +141,14 @@ class TurnTelling:
             self._clock.now(),
         )
         for event in events:
-            self._trace_event(event, turn.time, here, execution)
+            self._trace_event(event, turn, here, execution)
         if commit.status.is_terminal or commit.continued:
             self._trace_end(commit, execution, here, events)
 
     def _trace_event(
-        self, event: Event, time: datetime, here: Trace, execution: Execution | None
+        self, event: Event, turn: Turn, here: Trace, execution: Execution | None
     ) -> None:
+        time = turn.time
         if isinstance(event, EventRaised | EventSent):
             sent = isinstance(event, EventSent)
             about: Values = {names.TYPE: "event", names.NAME: event.name}
@@ -160,11 +162,14 @@ class TurnTelling:
             task = self._awaited[event.task_id]
             name, kind, about = self._task(task)
             parts: list[str | int] = [self._head.execution_id, event.task_id]
-            if execution is not None and any(event.task_id in r.undone for r in execution.rewinds):
+            rewinds = execution.rewinds if execution is not None else []
+            if any(event.task_id in rewind.undone for rewind in rewinds):
                 # its failure was told of before a rewind undid it
                 parts.append(task.turn)
             if isinstance(event, TimerCanceled):
                 about[names.STATUS] = "Canceled"
+                # so may one be that had been cancelled since something failed
+                parts += [turn.sequence] if rewinds else []
             about |= self._payload(names.OUTPUT, getattr(event, "result", None))
             about[names.TASK] = event.task_id
             span = Span(name, kind, task.since, here, span_id_of(*parts), self._about(about))

@@ -374,9 +374,9 @@ MUTANTS = (
         (
             (
                 "hub/instances.py",
-                "        ops += answer_rows(short, incarnation, answers) if answers else []\n",
+                "        ops += answer_rows(turn, incarnation, answers) if answers else []\n",
                 "        if answers:\n"
-                "            rows = answer_rows(short, incarnation, answers)\n"
+                "            rows = answer_rows(turn, incarnation, answers)\n"
                 "            await self._tables.transact(self._table, partition, rows)\n",
             ),
         ),
