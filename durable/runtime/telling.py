@@ -159,7 +159,8 @@ class TurnTelling:
             kind = Kind.PRODUCER if sent else Kind.CONSUMER
             self._tell(Span(name, kind, time, here, attributes=self._about(about)), time)
         elif isinstance(event, _ANSWERS) and event.task_id in self._awaited:
-            task = self._awaited[event.task_id]
+            # a timer that is cancelled in the turn in which it fired has ended once
+            task = self._awaited.pop(event.task_id)
             name, kind, about = self._task(task)
             parts: list[str | int] = [self._head.execution_id, event.task_id]
             rewinds = execution.rewinds if execution is not None else []
@@ -168,8 +169,9 @@ class TurnTelling:
                 parts.append(task.turn)
             if isinstance(event, TimerCanceled):
                 about[names.STATUS] = "Canceled"
-                # so may one be that had been cancelled since something failed
-                parts += [turn.sequence] if rewinds else []
+            if rewinds and isinstance(event, TimerCanceled | TimerFired):
+                # so may its end be, if it had been cancelled since something failed
+                parts.append(turn.sequence)
             about |= self._payload(names.OUTPUT, getattr(event, "result", None))
             about[names.TASK] = event.task_id
             span = Span(name, kind, task.since, here, span_id_of(*parts), self._about(about))
