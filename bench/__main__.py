@@ -22,6 +22,7 @@ from bench.report import Results, text_table
 from bench.runner import repeated, say
 from bench.sizes import FULL, QUICK, Sizes
 from bench.storage_use import operations
+from bench.testing_kit import w11
 from tools.processes import ROOT, run
 
 WORKLOADS: Mapping[str, Callable[[Sizes], dict[str, Measure]]] = {
@@ -37,12 +38,13 @@ WORKLOADS: Mapping[str, Callable[[Sizes], dict[str, Measure]]] = {
     "W8": w8,
     "W9": w9,
     "W10": w10,
+    "W11": w11,
 }
 ONCE = frozenset({"operations", "W1 elsewhere", "W5"})
 """Counts, which are the same each time, and what measures several times by itself."""
 LONG = 2
 """Repetitions of what takes long and is compared with nothing but itself."""
-OURS = ("durable", "event", "timer", "HTTP", "import")
+OURS = ("durable", "durable.testing", "event", "timer", "HTTP", "import")
 KEPT = ROOT / "bench" / "results"
 
 

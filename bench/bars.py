@@ -110,6 +110,7 @@ BARS: tuple[Bar, ...] = (
     Bar("W6", "durable", "seconds", None, 1.0, "s"),
     Bar("W6", "durable", "resident_mb", None, 90, "MB"),
     Bar("W7", "durable", "per_thousand_ms", "azure-functions-durable", 0.2, "ms"),
+    Bar("W11", "durable.testing", "p50_ms", None, 50, "ms"),
     Bar("W10", "durable, one hot entity", "per_second", "Restate, one hot object", None, "/s",
         "higher"),
     Bar("W10", "durable, 1,000 entities", "per_second", "Restate, 1,000 objects", None, "/s",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any, NotRequired, Required, TypeVar, get_args, get_origin, get_type_hints
@@ -32,7 +33,7 @@ def record(kind: Any, arguments: tuple[Any, ...], shape_of: ShapeOf) -> Shape:
     return _Dataclass(kind, arguments, shape_of).shape()
 
 
-class _Record:
+class _Record(ABC):
     """Fields are resolved when first read, so that a class may refer to itself."""
 
     def __init__(self, kind: Any, arguments: tuple[Any, ...], shape_of: ShapeOf) -> None:
@@ -47,9 +48,9 @@ class _Record:
     def expected(self) -> str:
         return f"{self.kind.__name__} (an object)"
 
+    @abstractmethod
     def names(self) -> tuple[frozenset[str], frozenset[str]]:
         """All fields that JSON may give, and those that it must give."""
-        raise NotImplementedError
 
     @cached_property
     def known_names(self) -> tuple[frozenset[str], frozenset[str]]:
