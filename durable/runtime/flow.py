@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from durable.hub.messages import WorkItem
 from durable.hub.permits import concurrency_key, key_key, rate_key
@@ -51,9 +51,11 @@ class NotYet(Exception):
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """A call whose turn it is, with the permits that it has."""
+    """A call whose turn it is, with the permits that it has. `left` is what goes on though its
+    time is up."""
 
     permits: tuple[Permits, ...]
+    left: asyncio.Future[Any] | None = None
 
     @property
     def is_fresh(self) -> bool:
@@ -61,7 +63,11 @@ class Turn:
         return all(each.is_fresh for each in self.permits)
 
     def end(self) -> None:
-        """It has ended, or does not begin: others may."""
+        """It has ended, or does not begin: others may, once nothing of it is left."""
+        left, self.left = self.left, None
+        if left is not None:
+            left.add_done_callback(lambda _: self.end())
+            return
         for each in self.permits:
             each.give()
 

@@ -375,9 +375,11 @@ class Work:
             if telling is not None:
                 telling.ended(event)
             if attempt.left is not None:
-                # what does not end keeps a place; the caller gives his back
+                # what does not end keeps a place, and its permits; the caller gives his back
                 activities.used += 1
                 attempt.left.add_done_callback(lambda _: activities.give())
+                if turn is not None:
+                    turn.left = attempt.left
         return event
 
     async def perform_here(self, item: WorkItem) -> Result | None:

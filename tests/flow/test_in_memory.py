@@ -94,6 +94,39 @@ async def test_a_key_runs_one_by_one_and_others_beside_it() -> None:
         assert await permits(hub) == []
 
 
+async def test_what_goes_on_after_its_timeout_keeps_its_permits() -> None:
+    runs = Runs()
+    hub = MemoryHub(workers=2)
+
+    async def stubborn(number: int) -> None:
+        runs.begin("a", number)
+        try:
+            await hub.clock.sleep(600)
+        except asyncio.CancelledError:
+            await hub.clock.sleep(30)
+        runs.end("a")
+
+    limits, timeout = Limits(concurrency=1, key_concurrency=1), timedelta(seconds=1)
+    definition = ActivityDefinition(
+        "stubborn", stubborn, "number", True, limits=limits, timeout=timeout
+    )
+    hub.registry.add(definition)
+
+    @hub.orchestrator
+    async def both(context: Context) -> Any:
+        await context.map("stubborn", [1, 2], key_of=lambda _: "a")
+
+    async with hub:
+        await hub.client.start_new("both", "b")
+        status = await hub.wait("b")
+        assert status.failure is not None
+        assert "ran over its timeout of 1 s" in status.failure.message
+        assert sorted(runs.begun) == [1, 2]
+        assert runs.most == {"a": 1}
+        await hub.run(60)
+        assert await permits(hub) == []
+
+
 async def test_a_dead_holders_permits_come_free() -> None:
     runs = Runs()
     hub = MemoryHub(workers=2)
