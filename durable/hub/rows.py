@@ -8,7 +8,7 @@ version; an unknown one is left alone by raising UnknownFormat.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -79,8 +79,9 @@ class Head:
     tasks that have not ended (see `encode_ids`). `stale` are earlier incarnations to
     delete, each with the key of its row in the projection. `failure` is why the instance
     failed, or is Stuck, and `suspect` the activity that ends processes, where it is known.
-    `deaths` says how many processes in a row took it over and died before a turn was stored, and
-    `counted_by` which message the one held that counted the last of them.
+    `deaths` says how many processes in a row took it over and died before a turn was stored,
+    `died` when the last of them was counted, and `heirs` which messages those held who have taken
+    it over since the first of them.
     `trace` is the traceparent and tracestate of who started it. `start_at` is when it was to
     begin, where that was asked for; until then `next_timer` is that too. `waits_for` is what no
     worker that looked at it had, "" where nothing is missing. `fork` says of whom its first turn
@@ -127,7 +128,8 @@ class Head:
     stale: tuple[tuple[str, str], ...] = ()
     suspect: int | None = None
     deaths: int = 0
-    counted_by: str = ""
+    died: datetime | None = None
+    heirs: tuple[str, ...] = ()
     trace: tuple[str, str] = ("", "")
     lock: Lock | None = None
     start_at: datetime | None = None
@@ -142,11 +144,11 @@ class Head:
         again = (holding.attempt - 1 for holding in self.holdings if holding.run)
         return max((self.deaths, *again))
 
-    def losses_of(self, messages: Collection[str]) -> int:
+    def losses_of(self, messages: Set[str]) -> int:
         """As `losses`, of those who held one of these messages: a process that dies leaves several
         messages of one instance, and that is one death."""
         held = (each for each in self.holdings if each.run and each.guard[0] in messages)
-        deaths = self.deaths if self.counted_by in messages else 0
+        deaths = self.deaths if not messages.isdisjoint(self.heirs) else 0
         return max((deaths, *(holding.attempt - 1 for holding in held)))
 
     @property
@@ -218,8 +220,8 @@ class Head:
         }
         if self.time is not None:
             values["time"] = self.time.isoformat()
-        if self.counted_by:
-            values["counted_by"] = self.counted_by
+        if self.died is not None:
+            values |= {"died": self.died.isoformat(), "heirs": _json(self.heirs)}
         if self.tail is not None:
             values["tail"] = self.tail
         return values
@@ -260,7 +262,8 @@ class Head:
             open_tasks=values["open"],
             suspect=values["suspect"] if values["suspect"] >= 0 else None,
             deaths=values.get("deaths", 0),
-            counted_by=values.get("counted_by", ""),
+            died=_time(values.get("died")),
+            heirs=tuple(json.loads(values.get("heirs", "[]"))),
             trace=tuple(json.loads(values.get("trace") or '["",""]')),
             lock=Lock.from_dict(json.loads(values["lock"])) if values.get("lock") else None,
             stale=tuple((incarnation, row) for incarnation, row in json.loads(values["stale"])),

@@ -356,6 +356,7 @@ class Actor:
         return None
 
     async def _ended(self, item: WorkItem, key: TaskKey, run: Awaitable[Result | None]) -> None:
+        goes_on = True
         try:
             event = await run
             if event is not None and self.ended.is_set():
@@ -372,9 +373,14 @@ class Actor:
                 error,
                 extra=of_activity(item),
             )
+        except asyncio.CancelledError:
+            # this process ends: it is not to begin it again
+            goes_on = False
+            raise
         finally:
-            self._running.pop(key, None)
-            self._wake.set()
+            if goes_on:
+                self._running.pop(key, None)
+                self._wake.set()
 
     # ---- ends ----
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("durable.runtime")
 
 MARKS = 60
+HEIRS = 20
+ONE_DEATH = timedelta(seconds=10)
 ORPHANED = timedelta(seconds=300)
 REFRESHED = timedelta(seconds=100)
 _REMEMBERED_TURNS = 50
@@ -146,9 +148,8 @@ class Hold:
                     holdings=self._retag(head, lambda h: h.guard[0] in predecessors, died),
                     marks=tuple(dict.fromkeys((*head.marks, *follows)))[-MARKS:],
                 )
-                # of the messages that a process leaves, one counts its death
-                if died and (not head.deaths or head.counted_by in predecessors):
-                    head = replace(head, deaths=head.deaths + 1, counted_by=self.guard.key[0])
+                if died:
+                    head = self._count_death(head)
                 dying = head.losses >= self._runtime.options.max_attempts and not head.is_terminal
                 if dying:
                     head = _stuck(head)
@@ -188,6 +189,16 @@ class Hold:
             else h
             for h in head.holdings
         )
+
+    def _count_death(self, head: Head) -> Head:
+        """Of the messages that one process leaves, which show within some seconds, one counts."""
+        now, heir = self._clock.now(), self.guard.key[0]
+        if not head.deaths or head.died is None:
+            return replace(head, deaths=1, died=now, heirs=(heir,))
+        heirs = (*head.heirs, heir)[-HEIRS:]
+        if now - head.died < ONE_DEATH:
+            return replace(head, heirs=heirs)
+        return replace(head, deaths=head.deaths + 1, died=now, heirs=heirs)
 
     def _heed_marks(self, head: Head) -> None:
         message, count = self.guard.key

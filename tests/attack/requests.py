@@ -63,6 +63,7 @@ BODIES = (
     b"null",
     b"{}",
     b"[1, 2]",
+    b'{"step":0}',
     b'"text"',
     b"{",
     b"NaN",

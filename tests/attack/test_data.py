@@ -28,6 +28,7 @@ IMPORTERS = {
     "__init__.py",
     "compat/aliases.py",
     "compat/v2/azure_blob.py",
+    "runtime/process.py",
     "worker/app_loader.py",
 }
 """Where modules are imported by names from code, and, for the app, from the command line."""

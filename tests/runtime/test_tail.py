@@ -109,7 +109,7 @@ async def test_a_second_life_begins_with_an_empty_head() -> None:
         assert sorted(name for name in columns if name.startswith("turn")) == ["turn0", "turn1"]
 
 
-async def test_a_failed_one_that_is_rewound_goes_on_in_its_head() -> None:
+async def test_a_failure_has_a_row_and_what_a_rewind_leads_to_goes_on_in_the_head() -> None:
     hub = MemoryHub()
     fails = [True]
 
@@ -129,4 +129,5 @@ async def test_a_failed_one_that_is_rewound_goes_on_in_its_head() -> None:
         fails.append(False)
         await hub.client.rewind("o", "mended")
         assert (await hub.wait("o")).output == "1"
-        assert not await rows_with_turns(hub, "o")
+        assert await rows_with_turns(hub, "o") == [1]
+        assert (await head_of(hub, "o")).sequence == 4

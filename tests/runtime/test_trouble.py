@@ -316,6 +316,7 @@ async def test_the_messages_that_one_process_leaves_count_one_death() -> None:
         assert head.losses_of({first.guard.key[0]}) == 1
         assert head.losses_of({"b", "c", "d"}) == 0
         # whoever counted it has died too
+        await hub.run(20)
         await taken_over(first.guard.key[0])
         assert (await head_of(hub, "w")).deaths == 2
         await hub.client.raise_event("w", "go", 1)
