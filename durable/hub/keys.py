@@ -55,6 +55,7 @@ class HubNames:
         return tuple(self.work_queue(activity, each) for each in classes)
 
 
+@lru_cache(maxsize=10_000)
 def work_queue(hub: str, activity: str, priority: int = 0) -> str:
     """`hub` in lower case, or an expression such as `%HUB%` that the Functions host resolves.
 

@@ -91,10 +91,10 @@ class Watch:
         self.broken: list[str] = []
         """What was broken: user code and the runtime catch exceptions, the world looks here."""
 
-    def require(self, truth: object, what: str) -> None:
-        """Note a broken promise."""
+    def require(self, truth: object, what: str, *about: object) -> None:
+        """Note a broken promise, and what it is about."""
         if not truth:
-            self.broken.append(what)
+            self.broken.append(" ".join((what, *map(str, about))))
 
     # ---- what is sent, and what runs ----
 
@@ -190,30 +190,30 @@ class Watch:
             self.ids.setdefault(now["instance"], set()).update((now["inc"], now["eid"]))
         if new is None:
             gone = old is None or was["status"] == PURGING or entity
-            self.require(gone, f"a head deleted that was not being purged: {was}")
+            self.require(gone, "a head deleted that was not being purged:", was)
             return
         if not entity:
             open_ = now["status"] not in (*_TERMINAL, PURGING)
             has_gate = gate_key(now["inc"]) in after
-            self.require(has_gate == open_, f"gate {has_gate} while {now['status']}: {now}")
+            self.require(has_gate == open_, "gate and status apart:", has_gate, now["status"], now)
         if old is None or was["inc"] != now["inc"]:
             self._began(was, now)
             return
         moved = bool(turns)
-        self.require(turns == [was["seq"]] * moved, f"turns and head apart: {was} {turns}")
-        self.require(now["seq"] == was["seq"] + moved, f"turns and head apart: {was} {now}")
+        self.require(turns == [was["seq"]] * moved, "turns and head apart:", was, turns)
+        self.require(now["seq"] == was["seq"] + moved, "turns and head apart:", was, now)
         self._tail(was, now, after)
         if now["status"] == PURGING and was["status"] != PURGING and not entity:
-            self.require(was["status"] in _TERMINAL, f"purged before its end: {was}")
+            self.require(was["status"] in _TERMINAL, "purged before its end:", was)
             ended = datetime.fromisoformat(was.get("time") or now["created"].isoformat())
             self.removed[now["instance"]] = self._clock.now() - ended
         if was["status"] in _TERMINAL:
             rewound = was["status"] == "Failed" and gate_key(now["inc"]) in after
             same = now["status"] in (was["status"], PURGING) and not moved
-            self.require(same or rewound, f"it had ended: {was} {now}")
+            self.require(same or rewound, "it had ended:", was, now)
         elif not moved:
             steady = all(now.get(name) == was.get(name) for name in ("eid", "base", "nonce"))
-            self.require(steady, f"changed without a turn: {was} {now}")
+            self.require(steady, "changed without a turn:", was, now)
 
     def _tail(self, was: Mapping[str, Any], now: Mapping[str, Any], after: Rows) -> None:
         """What stood in the head stands there as it was, or was taken along by a row."""
@@ -222,19 +222,19 @@ class Watch:
         for number in range(tail, was["seq"]):
             text = was[slot(number)]
             if number >= kept:
-                self.require(now[slot(number)] == text, f"overwritten: {text} {now}")
+                self.require(now[slot(number)] == text, "overwritten:", text, now)
             else:
                 along = turns_along(row) if row is not None else []
-                self.require(turn_of_slot(text) in along, f"not taken along: {text} {now}")
+                self.require(turn_of_slot(text) in along, "not taken along:", text, now)
 
     def _began(self, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         ended = not was or was["status"] in _TERMINAL
-        self.require(ended, f"replaced while {was and was['status']}: {was} {now}")
+        self.require(ended, "replaced before its end:", was and was["status"], was, now)
         if now["parent"]:
             parent = json.loads(now["parent"])
             task = parent["execution_id"], parent["task_id"]
-            self.require(task in self.known, f"a child before its parent's commit: {now}")
-            self.require(task not in self.taken, f"taken over, and begun: {now}")
+            self.require(task in self.known, "a child before its parent's commit:", now)
+            self.require(task not in self.taken, "taken over, and begun:", now)
 
     # ---- what turns say ----
 
