@@ -51,8 +51,13 @@ class HubNames:
     def lanes(self, activity: str, *, priorities: bool) -> tuple[str, ...]:
         """All queues of an activity's work items: with `priorities` those of calls above 0, of 0,
         and below 0."""
-        classes = PRIORITIES if priorities else (0,)
-        return tuple(self.work_queue(activity, each) for each in classes)
+        return _lanes(self.hub.lower(), activity, priorities)
+
+
+@lru_cache(maxsize=10_000)
+def _lanes(hub: str, activity: str, priorities: bool) -> tuple[str, ...]:
+    classes = PRIORITIES if priorities else (0,)
+    return tuple(work_queue(hub, activity, each) for each in classes)
 
 
 @lru_cache(maxsize=10_000)

@@ -254,19 +254,19 @@ class Head:
             born=values.get("born"),
             start_at=values.get("start_at"),
             again=values["again"],
-            tags=json.loads(values["tags"]),
-            holdings=tuple(Holding.from_list(item) for item in json.loads(values["held"])),
-            marks=tuple((message, count) for message, count in json.loads(values["marks"])),
+            tags=json.loads(values["tags"]) if values["tags"] != "{}" else {},
+            holdings=tuple(Holding.from_list(item) for item in _list(values["held"])),
+            marks=tuple((message, count) for message, count in _list(values["marks"])),
             waiting_since=_time(values["waiting"]),
             next_timer=_time(values["timer"]),
             open_tasks=values["open"],
             suspect=values["suspect"] if values["suspect"] >= 0 else None,
             deaths=values.get("deaths", 0),
             died=_time(values.get("died")),
-            heirs=tuple(json.loads(values.get("heirs", "[]"))),
+            heirs=tuple(_list(values.get("heirs", "[]"))),
             trace=tuple(json.loads(values.get("trace") or '["",""]')),
             lock=Lock.from_dict(json.loads(values["lock"])) if values.get("lock") else None,
-            stale=tuple((incarnation, row) for incarnation, row in json.loads(values["stale"])),
+            stale=tuple((incarnation, row) for incarnation, row in _list(values["stale"])),
             waits_for=values.get("needs", ""),
             fork=ForkedFrom.from_dict(json.loads(values["fork"])) if "fork" in values else None,
             tail=values.get("tail"),
@@ -404,6 +404,11 @@ def has_id(ids: str, number: int) -> bool:
 
 def _json(data: Sequence[Any] | Mapping[str, Any]) -> str:
     return _encode(data)
+
+
+def _list(text: str) -> Sequence[Any]:
+    # a head is read often, and most of its lists are empty
+    return json.loads(text) if text != "[]" else ()
 
 
 def _time(text: str | None) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,25 @@ _TYPES: dict[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
 _FIELDS: dict[type[Any], tuple[tuple[str, Any], ...]] = {
     kind: tuple((each.name, each.default) for each in fields(kind)) for kind in Event.__args__
 }
+
+
+def _pairs(value: list[tuple[Any, Any]]) -> tuple[tuple[Any, Any], ...]:
+    return tuple((first, second) for first, second in value)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("fire_at", "due", "time"), datetime.fromisoformat),
+    **dict.fromkeys(("caller", "owner"), Parent.from_dict),
+    **dict.fromkeys(("tags", "origins"), _pairs),
+    "failure": FailureDetails.from_dict,
+    "options": CallOptions.from_dict,
+}
+"""How fields that are no plain JSON are read."""
+_READ_SHAPE: dict[type, Callable[[Any], Any]] = {
+    list: tuple,
+    dict: lambda value: PayloadRef(**value),
+}
+"""How others are, by what stands for them."""
 
 
 def event_to_dict(event: Event) -> dict[str, Any]:
@@ -36,20 +55,9 @@ def event_from_dict(data: Mapping[str, Any]) -> Event:
     if kind is None:
         raise UnknownFormat(f"unknown event type {data.get('type')!r}")
     for name, value in values.items():
-        if name in ("fire_at", "due", "time"):
-            values[name] = datetime.fromisoformat(value)
-        elif name == "failure":
-            values[name] = FailureDetails.from_dict(value)
-        elif name == "options":
-            values[name] = CallOptions.from_dict(value)
-        elif name in ("caller", "owner"):
-            values[name] = Parent.from_dict(value)
-        elif name in ("tags", "origins"):
-            values[name] = tuple((first, second) for first, second in value)
-        elif isinstance(value, list):
-            values[name] = tuple(value)
-        elif isinstance(value, dict):
-            values[name] = PayloadRef(**value)
+        read = _READ.get(name) or _READ_SHAPE.get(type(value))
+        if read is not None:
+            values[name] = read(value)
     try:
         event: Event = kind(**values)
     except TypeError as error:

@@ -39,12 +39,14 @@ _FORBIDDEN_IN_KEY = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 _SYSTEM_PROPERTIES = frozenset({"PartitionKey", "RowKey", "Timestamp"})
 
 
+@lru_cache(maxsize=1000)
 def check_table_name(table: str) -> None:
     """Alphanumeric, 3 to 63 characters, first a letter, and not the reserved name "tables"."""
     if not _TABLE_NAME.fullmatch(table) or table.lower() == "tables":
         raise ValueError(f"table name {table!r}: 3 to 63 letters and digits, first a letter")
 
 
+@lru_cache(maxsize=1000)
 def check_queue_name(queue: str) -> None:
     """3 to 63 of a-z, 0-9 and single inner hyphens."""
     if not _QUEUE_NAME.fullmatch(queue):

@@ -97,6 +97,16 @@ class MemoryQueues:
         limits.check_queue_name(queue)
         self._queues.pop(queue, None)
 
+    def due(self) -> frozenset[str]:
+        """The queues that have a message to give now."""
+        now = self._clock.now()
+        found = []
+        for name, queue in self._queues.items():
+            self._drop_stale(queue)
+            if queue.schedule and queue.schedule[0][0] <= now:
+                found.append(name)
+        return frozenset(found)
+
     def next_visible(self) -> datetime | None:
         """The earliest moment at which a message of any queue is or becomes visible."""
         moments = []

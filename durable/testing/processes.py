@@ -53,4 +53,6 @@ class Mortal:
                 await process.after(name, args)
             return result
 
+        # the next use finds it without asking here
+        self.__dict__[name] = mortal
         return mortal

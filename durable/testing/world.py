@@ -141,18 +141,20 @@ class World:
 
     async def deliver(self) -> bool:
         """Give each runtime what it has room for; False when nothing was visible."""
-        found = False
-        for runtime in self.runtimes:
+        found, due = False, self.queues.due()
+        for runtime in self.runtimes if due else ():
             process, now = self.processes[runtime], self.clock.monotonic()
             if process.resumes > now:
                 continue
             for queue in runtime.control_queues:
-                if process.away.get(queue, 0.0) > now:
+                if queue not in due or process.away.get(queue, 0.0) > now:
                     continue
                 found |= await self._receive(
                     runtime, queue, runtime.messages.handle_control, runtime.turn_room()
                 )
             for activity in runtime.work_queues:
+                if due.isdisjoint(runtime.lanes(activity)):
+                    continue
                 gate = runtime.flow.gate(activity)
                 room = runtime.activity_room()
                 room = room if gate is None else min(room, gate.room)

@@ -4,6 +4,7 @@ clock of its own, some fed as by a queue trigger."""
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Iterator
 from contextlib import suppress
@@ -39,14 +40,18 @@ class WorkerClock(ServiceClock):
 
     def __init__(self, service: ManualClock, skew: float) -> None:
         self._service = service
+        self._answered = math.nan
         super().__init__(lambda: service.monotonic() + skew)
         self.answered()
 
     def answered(self) -> None:
         """An answer of the service came just now, with its Date."""
-        date = self._service.now().replace(microsecond=0, tzinfo=UTC)
         now = self.monotonic()
-        self.observe(date, sent=now, received=now)
+        if now != self._answered:
+            # a moment's second answer says nothing new
+            self._answered = now
+            date = self._service.now().replace(microsecond=0, tzinfo=UTC)
+            self.observe(date, sent=now, received=now)
 
     async def sleep(self, seconds: float) -> None:
         """See `durable.ports.Clock.sleep`."""
@@ -115,7 +120,8 @@ class Site(MemoryHub):
         clock: Any = runtime.hub.storage.clock
 
         async def before(name: str, args: tuple[Any, ...]) -> None:
-            self.faults.note(f"{self._names[runtime]}: {name} {brief(name, args)}")
+            if self.faults.traced:
+                self.faults.note(f"{self._names[runtime]}: {name} {brief(name, args)}")
             self._maybe_dies(runtime, f"killed before {name}")
 
         async def after(name: str, args: tuple[Any, ...]) -> None:

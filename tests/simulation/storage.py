@@ -73,6 +73,8 @@ class Faults:
         self.random = rnd
         self.clock = clock
         self.note = note
+        self.traced = False
+        """Whether somebody reads what is noted."""
         self.rate = rnd.choice((0.0, 0.003, 0.01, 0.03, 0.06))
         self.on = False
         self.counts: Counter[str] = Counter()
@@ -132,6 +134,8 @@ class Unreliable:
                 await call(*args, **options)
             return result
 
+        # the next use finds it without asking here
+        self.__dict__[name] = unreliable
         return unreliable
 
 

@@ -64,6 +64,7 @@ class World:
             # what a trigger drops comes back by the audit alone
             self.site.max_dequeue = rnd.choice((1, 2, 5))
         self.faults = self.site.faults
+        self.faults.traced = trace is not None
         limited = random.Random(-2 * seed - 1) if limits.is_limited(seed) else None
         paced = flow.random_of(seed)
         self.programs = Programs(
