@@ -25,7 +25,8 @@ from durable.ports import Storage
 from durable.purging import with_purge_jobs
 from durable.runtime.guards import ThreadKeeping
 from durable.runtime.metering import UsageReporter
-from durable.runtime.runtime import Runtime, RuntimeOptions
+from durable.runtime.options import RuntimeOptions
+from durable.runtime.runtime import Runtime
 from durable.runtime.sweep_lease import SweepLease
 from durable.settings import Settings, load_settings
 from durable.storage.azure import Connection, open_storage

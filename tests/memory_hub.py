@@ -16,7 +16,8 @@ from durable.model.functions import (
 )
 from durable.model.instance import InstanceStatus
 from durable.ports import Storage
-from durable.runtime.runtime import Runtime, RuntimeOptions
+from durable.runtime.options import RuntimeOptions
+from durable.runtime.runtime import Runtime
 from durable.testing.processes import Hook
 from durable.testing.world import World
 

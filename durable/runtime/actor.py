@@ -73,6 +73,11 @@ class Warm:
     execution: Live | None = None
     known: dict[str, PayloadRef] = field(default_factory=dict)
 
+    def close(self) -> None:
+        """Drop the code."""
+        if self.execution is not None:
+            self.execution.close()
+
 
 Result = TaskCompleted | TaskFailed
 Offered = tuple[WorkItem, Arrival, asyncio.Future[None]]
@@ -351,7 +356,7 @@ class Actor:
         if not has_slot:
             await self._runtime.activities.take()
         if self.guard.is_fresh:
-            return await self._runtime.work.perform_here(item)
+            return await self._runtime.performing.perform_here(item)
         self._runtime.activities.give()
         return None
 

@@ -207,7 +207,7 @@ class EntityTurns(Turns[EntityExecution]):
         else:
             scope = contextvars.copy_context()
             value = await asyncio.get_running_loop().run_in_executor(
-                self._runtime.work.executor, lambda: scope.run(function, *arguments)
+                self._runtime.performing.executor, lambda: scope.run(function, *arguments)
             )
             if isawaitable(value):
                 value = await value

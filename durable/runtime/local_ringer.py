@@ -39,8 +39,6 @@ class LocalRinger:
         self._guards = Gathering(runtime.spawn, self._put_guard, most, self._not_wanted)
         self._rings = Gathering(runtime.spawn, self._ring_all, most)
         self._watchers: dict[str, list[asyncio.Future[Head | None]]] = {}
-        self._begun: set[str] = set()
-        """Whose run is about to begin here."""
         self._over: set[str] = set()
         """Of those that run here, those that have ended: who waits now is told no more."""
 
@@ -48,13 +46,13 @@ class LocalRinger:
         """Have an instance looked at: by its run in this process, by a new one while there is
         room, else by a visible doorbell. `audit` looks for what nobody sees to as well."""
         bell = Doorbell(instance_id, audit=audit)
-        if self._runtime.join(bell):
+        if self._runtime.runs.join(bell):
             return
         if self._is_others(instance_id):
             await self._queues.ring(instance_id)
         elif self._runtime.turn_room():
             guard = await self._runtime.put_guard(bell)
-            self._runtime.spawn(self._runtime.run(bell, guard, self._deadline()))
+            self._runtime.spawn(self._runtime.runs.run(bell, guard, self._deadline()))
         else:
             await self._queues.ring(instance_id)
             self._runtime.nudge(self._hub.names.control_queue(instance_id), 0.0)
@@ -72,12 +70,12 @@ class LocalRinger:
         begin later is rung for then."""
         runtime = self._runtime
         is_now = head.next_timer is None and runtime.taking.lacks(head) is None
-        if is_now and self._room() and not runtime.is_running(head.instance_id):
-            self._begun.add(head.instance_id)
+        if is_now and self._room() and not runtime.runs.is_running(head.instance_id):
+            self._runtime.runs.beginning.add(head.instance_id)
             try:
                 return await self._start_here(head, spill, over, announced=announced)
             except BaseException:
-                self._begun.discard(head.instance_id)
+                self._runtime.runs.beginning.discard(head.instance_id)
                 raise
         if not announced:
             head = await self._hub.projection.announce(head)
@@ -86,10 +84,10 @@ class LocalRinger:
         if not is_now:
             return await self._queues.start(head, spill, over)
         created = await self._hub.instances.create(head, spill, over=over)
-        if over is not None or runtime.is_running(head.instance_id):
+        if over is not None or runtime.runs.is_running(head.instance_id):
             await self.ring(head.instance_id)
         else:
-            runtime.keep_warm(created)
+            runtime.runs.keep(created)
             await self._rings.add(self._hub.names.control_queue(head.instance_id), head.instance_id)
         return created
 
@@ -97,7 +95,7 @@ class LocalRinger:
         """How many more may be about to begin here."""
         if self._runtime.is_draining:
             return 0
-        return max(0, BACKLOG * self._runtime.turns.size - len(self._begun))
+        return max(0, BACKLOG * self._runtime.turns.size - len(self._runtime.runs.beginning))
 
     async def _start_here(
         self, head: Head, spill: Spill, over: Head | None, *, announced: bool
@@ -110,7 +108,7 @@ class LocalRinger:
             # it may have come to be: the guard finds out, or rings for nothing
             await shared.leave(done=False)
             raise
-        runtime.begin_with(created)
+        runtime.runs.keep(created)
         guard = shared.guard
         if not guard.is_fresh:
             await self._queues.ring(head.instance_id)
@@ -120,7 +118,9 @@ class LocalRinger:
     async def _run(self, bell: Doorbell, shared: Shared) -> None:
         await self._runtime.turns.take()
         self._runtime.turns.give()
-        await self._runtime.run(bell, shared.guard, self._deadline(), rung=False, shared=shared)
+        await self._runtime.runs.run(
+            bell, shared.guard, self._deadline(), rung=False, shared=shared
+        )
 
     async def _start_later(self, head: Head, spill: Spill, over: Head | None) -> Head:
         assert head.next_timer is not None
@@ -175,7 +175,7 @@ class LocalRinger:
         left = await self._queues.start_all(others)
         for each in left:
             if isinstance(each, Head):
-                self._runtime.keep_warm(each)
+                self._runtime.runs.keep(each)
         outcomes |= {head.instance_id: each for (head, _), each in zip(others, left, strict=True)}
         for queue in {self._hub.names.control_queue(head.instance_id) for head, _ in others}:
             self._runtime.sent(queue, 0.0, min(RINGS, len(others)))
@@ -186,7 +186,7 @@ class LocalRinger:
     ) -> dict[str, Head | Exception]:
         """Write the heads, and begin them here."""
         ids = tuple(head.instance_id for head, _ in starts)
-        self._begun.update(ids)
+        self._runtime.runs.beginning.update(ids)
         try:
             guard = await self._runtime.put_guard_of(queue, ids)
             try:
@@ -195,25 +195,25 @@ class LocalRinger:
                 self._runtime.keeping.drop(guard)
                 raise
         except BaseException:
-            self._begun.difference_update(ids)
+            self._runtime.runs.beginning.difference_update(ids)
             raise
         created = {each.instance_id: each for each in outcomes if isinstance(each, Head)}
         for head in created.values():
-            self._runtime.begin_with(head)
-        self._begun.difference_update(set(ids) - set(created))
+            self._runtime.runs.keep(head)
+        self._runtime.runs.beginning.difference_update(set(ids) - set(created))
         if not guard.is_fresh:
             await self._queues.ring_all(list(created))
         deadline = self._deadline()
-        self._runtime.spawn(self._runtime.run_all(tuple(created), guard, deadline))
+        self._runtime.spawn(self._runtime.runs.run_all(tuple(created), guard, deadline))
         return dict(zip(ids, outcomes, strict=True))
 
     def trust(self, instance_id: str) -> float:
         """See `Ringer`: less for what was rung for, since another worker may take it."""
-        if self._runtime.is_running(instance_id):
+        if self._runtime.runs.is_running(instance_id):
             return 0.0 if instance_id in self._over else RUNS
-        if instance_id in self._begun:
+        if instance_id in self._runtime.runs.beginning:
             return RUNS
-        return RUNG if self._runtime.is_unbegun(instance_id) else 0.0
+        return RUNG if self._runtime.runs.is_unbegun(instance_id) else 0.0
 
     async def wait(self, instance_id: str, seconds: float) -> Head | None:
         """See `Ringer`."""
@@ -242,17 +242,13 @@ class LocalRinger:
         """An instance has ended here, with that head where it is known: tell who waits for it."""
         for watcher in self._watchers.pop(instance_id, ()):
             watcher.set_result(head)
-        if self._runtime.is_running(instance_id):
+        if self._runtime.runs.is_running(instance_id):
             self._over.add(instance_id)
 
     def answered(self, ask_id: str) -> None:
         """An update was answered here: tell who waits for that."""
         for watcher in self._watchers.pop(_answer(ask_id), ()):
             watcher.set_result(None)
-
-    def begins(self, instance_id: str) -> None:
-        """Its run begins here."""
-        self._begun.discard(instance_id)
 
     def left(self, instance_id: str) -> None:
         """Its run here is over."""

@@ -56,16 +56,16 @@ class Messages:
             self._runtime.batches.weights[queue] = len(bell.instances)
             first = Doorbell(bell.instances[0], guard=bell.guard)
             guard = self._received(queue, message, first, asked)
-            run = self._runtime.run_all(bell.instances, guard, None)
+            run = self._runtime.runs.run_all(bell.instances, guard, None)
             await self._under(guard, message, run)
             return
         self._runtime.batches.weights[queue] = 1
-        if message.dequeue_count == 1 and self._runtime.join(bell):
+        if message.dequeue_count == 1 and self._runtime.runs.join(bell):
             await self._delete(queue, message)
             return
         guard = self._received(queue, message, bell, asked)
         bell = _rung(bell, message.dequeue_count)
-        await self._under(guard, message, self._runtime.run(bell, guard, None))
+        await self._under(guard, message, self._runtime.runs.run(bell, guard, None))
 
     async def handle_work(self, queue: str, message: Message, asked: float) -> None:
         """Run the activity of a work item, store its completion, and delete the item."""
@@ -97,15 +97,15 @@ class Messages:
         if isinstance(bell, Doorbells):
             first = Doorbell(bell.instances[0], guard=bell.guard)
             if follows := self._follows(first, (message_id, dequeue_count)):
-                await self._runtime.ring_apart(bell.instances, follows)
+                await self._runtime.runs.ring_apart(bell.instances, follows)
                 return
             guard = await self._runtime.put_guard_of(queue, bell.instances)
-            await self._runtime.run_all(bell.instances, guard, deadline)
+            await self._runtime.runs.run_all(bell.instances, guard, deadline)
             return
-        if dequeue_count == 1 and self._runtime.join(bell):
+        if dequeue_count == 1 and self._runtime.runs.join(bell):
             return
         guard = await self._own_guard(bell, message_id, dequeue_count)
-        await self._runtime.run(_rung(bell, dequeue_count), guard, deadline)
+        await self._runtime.runs.run(_rung(bell, dequeue_count), guard, deadline)
 
     async def trigger_work(
         self, queue: str, body: bytes, message_id: str, dequeue_count: int

@@ -134,7 +134,7 @@ class OrchestrationTurns(Turns[Execution]):
                     break
                 turn = Turn(execution.sequence, clock.now(), execution.execution_id, (call,))
                 item = WorkItem.of(call, head, turn)
-                begun[call.task_id] = runtime.spawn(runtime.work.perform_here(item))
+                begun[call.task_id] = runtime.spawn(runtime.performing.perform_here(item))
             self.ahead.update({(execution.execution_id, t): run for t, run in begun.items()})
             if begun:
                 await first(asyncio.wait(begun.values()), clock.sleep(left))

@@ -8,50 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from durable.engine.ledger import Outstanding
-from durable.errors import StorageError, UnknownFormat
 from durable.hub.hub import Hub
-from durable.hub.messages import RINGS, Doorbell, Doorbells, WorkItem
+from durable.hub.messages import Doorbell, Doorbells, WorkItem
 from durable.hub.payloads import INLINE
 from durable.hub.ringing import QueueRinger, repeat
 from durable.hub.rows import Head
-from durable.hub.together import together
 from durable.model.commit import Commit
 from durable.model.events import (
     Arrival,
     Completion,
     ExecutionStarted,
 )
-from durable.model.filters import WorkItemFilters
 from durable.model.functions import Registry
 from durable.model.instance import OrchestrationRuntimeStatus
 from durable.model.meter import upkeep
-from durable.model.retention import Retention
-from durable.model.versioning import VersioningOptions
-from durable.runtime.actor import Actor, Offered, Warm
 from durable.runtime.attempts import Attempts
 from durable.runtime.batches import Batches
 from durable.runtime.claims import Claims
 from durable.runtime.dispatch import Dispatcher
 from durable.runtime.flow import Flow
-from durable.runtime.guards import Guard, Keeping, Key, Shared, predecessors
-from durable.runtime.hold import Stuck
+from durable.runtime.guards import Guard, Keeping, Key, predecessors
 from durable.runtime.local_ringer import LocalRinger
 from durable.runtime.logs import of_instance
 from durable.runtime.messages import Messages
 from durable.runtime.metering import spawn_as_work
+from durable.runtime.options import RuntimeOptions
 from durable.runtime.passing import Passing
+from durable.runtime.performing import Performing
 from durable.runtime.queries import Queries
+from durable.runtime.runs import Runs
 from durable.runtime.slots import Slots
 from durable.runtime.sweeper import Sweeper
-from durable.runtime.taking import Lacking, Taking
+from durable.runtime.taking import Taking
 from durable.runtime.work import Work
 
 logger = logging.getLogger("durable.runtime")
@@ -65,49 +58,6 @@ ROW_CHARACTERS = 200_000
 """Of the results that lie in one row of an inbox."""
 
 Spawn = Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any]"]
-
-
-@dataclass(frozen=True, slots=True)
-class RuntimeOptions:
-    """How much a process takes on. Times are in seconds.
-
-    `filters` says what of the app the worker takes, None for all of it, and `versioning` which
-    versions of it. With `checkpoint_steps` over 1, so many steps may run before they are stored
-    together, and run again after a crash. `cache` is how many instances' code is kept between
-    their runs, `packed` how many calls of an activity share a message at most, and `spread` how
-    many messages the calls of a turn make at least, so that several workers have some; with
-    `packed` 1, each start has a message of its own too. With `direct`, a queued activity's
-    result goes to the turn that follows at once, else through the inbox, and with `grouped` a turn
-    takes all that has arrived, else what came first. With `replay_every_turn`, no orchestrator's
-    code is kept: each turn replays its history first, as after a crash.
-    `local_budget` bounds how long a run begun in passing (by an HTTP start, say) takes new
-    activities on; `invocation_budget` does so for a queue trigger's. None means no bound.
-    """
-
-    max_activities: int = 20
-    max_orchestrations: int = 20
-    max_entities: int = 20
-    max_processes: int = 4
-    max_attempts: int = 10
-    max_payload: int = 16 * 1024 * 1024
-    always_queue: bool = False
-    filters: WorkItemFilters | None = None
-    versioning: VersioningOptions = field(default_factory=VersioningOptions)
-    cache: int = 1000
-    checkpoint_steps: int = 1
-    packed: int = 50
-    spread: int = 20
-    direct: bool = True
-    grouped: bool = True
-    replay_every_turn: bool = False
-    retention: Retention = field(default_factory=Retention)
-    local_budget: float | None = None
-    invocation_budget: float | None = None
-
-
-RETRY_LATER = 5.0
-APART = 1.0
-"""Seconds before a run that may end the process."""
 
 
 class Runtime:
@@ -146,14 +96,13 @@ class Runtime:
         self.dispatcher = Dispatcher(hub, registry, self.ringer, self.sent, default)
         self.passing = Passing(self)
         self._spawn = spawn or spawn_as_work
-        self._actors: dict[str, Actor] = {}
-        self._warm: OrderedDict[str, Warm] = OrderedDict()
         self._tasks: dict[asyncio.Task[Any], None] = {}
-        self._alone = asyncio.Lock()
+        self.runs = Runs(self)
         self.attempts = Attempts(hub, self.spawn)
         self.claims = Claims(hub, keeping, self.spawn, self._spawn)
         self.flow = Flow(self)
-        self.work = Work(self, executor)
+        self.performing = Performing(self, executor)
+        self.work = Work(self)
         self.batches = Batches(self, self.work)
         self.queries = Queries(hub, self.taking, self.passing.look_away)
         self.messages = Messages(self)
@@ -224,12 +173,9 @@ class Runtime:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for warm in self._warm.values():
-            if warm.execution is not None:
-                warm.execution.close()
-        self._warm.clear()
+        self.runs.close()
         self.claims.close()
-        self.work.close()
+        self.performing.close()
 
     # ---- what actors ask for ----
 
@@ -245,27 +191,6 @@ class Runtime:
         """As `put_guard`, for several instances of a queue that were never run."""
         body = Doorbells(instance_ids, guard=True).encode()
         return await repeat(self.hub, lambda: self.keeping.put(queue, body))
-
-    def offer(self, item: WorkItem, arrival: Arrival, stored: asyncio.Future[None]) -> bool:
-        """Hand a completion to the run that its instance has here; False when there is none."""
-        actor = self._actors.get(item.instance_id)
-        if actor is None or actor.ended.is_set():
-            return False
-        actor.offer(item, arrival, stored)
-        return True
-
-    def is_running(self, instance_id: str) -> bool:
-        """Whether the instance has a run here."""
-        return instance_id in self._actors
-
-    def is_unbegun(self, instance_id: str) -> bool:
-        """Whether the instance was written here, and is about to begin."""
-        warm = self._warm.get(instance_id)
-        return warm is not None and warm.head.sequence == 0 and not warm.head.is_terminal
-
-    def is_warm(self, instance_id: str) -> bool:
-        """Whether the instance was run here last, as far as is known."""
-        return instance_id in self._warm
 
     async def hand_in(self, *done: tuple[WorkItem, Completion], nudge: bool = True) -> None:
         """Put results of one instance into its inbox and ring: for who holds no guard any more,
@@ -328,178 +253,11 @@ class Runtime:
             extra = of_instance(head)
             logger.log(level, text, head.name, head.instance_id, *more, extra=extra)
 
-    # ---- runs ----
-
-    def join(self, bell: Doorbell) -> bool:
-        """Hand a plain ring to the run that the instance has here. Its guard rings for both,
-        should the process die; one that is not fresh may have rung before."""
-        actor = self._actors.get(bell.instance_id)
-        if actor is None or bell.guard or bell.heir_of:
-            return False
-        if actor.ended.is_set() or not actor.guard.is_fresh:
-            return False
-        if bell.audit:
-            actor.audit()
-        actor.ring()
-        return True
-
-    async def run(
-        self,
-        bell: Doorbell,
-        guard: Guard,
-        deadline: float | None,
-        offers: Sequence[Offered] = (),
-        *,
-        rung: bool = True,
-        shared: Shared | None = None,
-    ) -> None:
-        """Run an instance until nothing is left to do here; then the guard goes, or rings. It may
-        be `shared` with other runs.
-
-        Without `rung` nothing was put into its inbox that would not ring by itself."""
-        shared, done = shared or Shared(self.keeping, guard, 1), False
-        try:
-            done = await self._run(bell, guard, deadline, offers, rung=rung)
-        finally:
-            await shared.leave(done=done)
-
-    async def run_all(
-        self,
-        instance_ids: Sequence[str],
-        guard: Guard,
-        deadline: float | None,
-    ) -> None:
-        """As `run`, for several that were never run, under one guard. What came into their
-        inboxes has rung by itself."""
-        if guard.follows:
-            await self.ring_apart(instance_ids, guard.follows)
-            await self.keeping.release(guard)
-            return
-
-        if not instance_ids:
-            await self.keeping.release(guard)
-        shared = Shared(self.keeping, guard, len(instance_ids))
-
-        async def one(instance_id: str) -> None:
-            bell = Doorbell(instance_id)
-            await self.turns.take()
-            self.turns.give()
-            if self.join(bell):
-                await shared.leave(done=True)
-            else:
-                await self.run(bell, guard, deadline, rung=False, shared=shared)
-
-        await together(instance_ids, one, RINGS)
-
-    async def ring_apart(self, instance_ids: Sequence[str], follows: tuple[Key, ...]) -> None:
-        """A message for each of several that were run under one guard: one of them may have ended
-        the process."""
-        for instance_id in instance_ids:
-            bell = Doorbell(instance_id, died=True, heir_of=predecessors(follows))
-            await self.dispatcher.doorbell(bell)
-
-    async def _run(
-        self,
-        bell: Doorbell,
-        guard: Guard,
-        deadline: float | None,
-        offers: Sequence[Offered] = (),
-        *,
-        rung: bool = True,
-    ) -> bool:
-        """Whether the guard may go."""
-        instance_id = bell.instance_id
-        # one that comes to its end here has shown that it is none
-        await self._none_runs(instance_id)
-        suspect = bell.died and await self._is_suspect(instance_id, guard)
-        await self._none_runs(instance_id)
-        # of several that may end this process, one at a time: so that it is known which
-        if suspect and self._alone.locked() and not offers:
-            return await self._hand_back(bell, guard)
-        actor = Actor(
-            self,
-            instance_id,
-            guard,
-            audit=bell.audit,
-            died=bell.died,
-            rung=rung or bool(guard.follows),
-            deadline=deadline,
-            warm=None if guard.follows else self._warm.pop(instance_id, None),
-        )
-        self._actors[instance_id] = actor
-        self.ringer.begins(instance_id)
-        for offer in offers:
-            actor.offer(*offer)
-        done = False
-        try:
-            async with self._alone if suspect else nullcontext():
-                if suspect:
-                    # the others that came with it are handed back meanwhile
-                    await self.hub.storage.clock.sleep(APART)
-                self.turns.used += 1
-                try:
-                    done = await actor.run()
-                finally:
-                    self.turns.give()
-        except Stuck:
-            done = True
-        except (Lacking, UnknownFormat) as error:
-            done = await self.passing.pass_on(bell, guard, error)
-        except StorageError as error:
-            logger.warning("instance %s: %s; it is tried again", instance_id, error)
-            done = await self._hand_back(bell, guard)
-        finally:
-            actor.ended.set()
-            del self._actors[instance_id]
-            self.ringer.left(instance_id)
-            actor.gone.set()
-            if (warm := actor.warm()) is not None:
-                self._keep_warm(instance_id, warm)
-        return done
-
-    async def _none_runs(self, instance_id: str) -> None:
-        while (running := self._actors.get(instance_id)) is not None:
-            await running.gone.wait()
-
-    async def _is_suspect(self, instance_id: str, guard: Guard) -> bool:
-        """Whether who died was not the first, and none of them got on with it."""
-        try:
-            head = await self.hub.instances.head(instance_id)
-        except StorageError:
-            # its run finds out
-            return False
-        return head is not None and head.losses_of(guard.earlier) > 0
-
-    async def _hand_back(self, bell: Doorbell, guard: Guard) -> bool:
-        """Let another try."""
-        died = bell.died and not guard.has_fenced
-        again = replace(bell, guard=False, died=died, heir_of=guard.heirs)
-        try:
-            await self.dispatcher.doorbell(again, RETRY_LATER)
-        except StorageError:
-            return False
-        return True
-
     # ---- small things ----
 
     def deadline(self, budget: float | None) -> float | None:
         """The monotonic time when a budget of seconds is used up."""
         return None if budget is None else self.hub.storage.clock.monotonic() + budget
-
-    def begin_with(self, head: Head) -> None:
-        """Let the instance's run here, which is about to begin, begin with this head."""
-        self._warm[head.instance_id] = Warm(head)
-
-    def keep_warm(self, head: Head) -> None:
-        """Begin the instance's next run here, if there is one, with this head."""
-        self._keep_warm(head.instance_id, Warm(head))
-
-    def _keep_warm(self, instance_id: str, warm: Warm) -> None:
-        self._warm[instance_id] = warm
-        while len(self._warm) > self.options.cache:
-            _, oldest = self._warm.popitem(last=False)
-            if oldest.execution is not None:
-                oldest.execution.close()
 
     def sent(self, queue: str, delay: float, weight: int = 1) -> None:
         self.batches.weights[queue] = weight

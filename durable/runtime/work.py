@@ -1,34 +1,27 @@
-"""Work items: activities that came through a queue, and how any activity is performed."""
+"""Work items: activities that came through a queue, and what becomes of their messages."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from durable.errors import StorageError, UnknownFormat
 from durable.hub.messages import Doorbell, WorkItem
-from durable.hub.reading import PayloadGone
 from durable.hub.ringing import repeat
 from durable.hub.rows import has_id
-from durable.model.events import Arrival, TaskFailed, TaskScheduled
+from durable.model.events import Arrival
 from durable.model.failure import PROCESS_DIED, FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
-from durable.model.limits import unmet
-from durable.runtime.activities import ActivityContext, run_activity
 from durable.runtime.actor import Offered, Result
 from durable.runtime.flow import PATIENCE, NotYet, Turn
 from durable.runtime.guards import Guard, Key
 from durable.runtime.logs import of_activity
 from durable.runtime.orchestrations import LATE_START
 from durable.runtime.passing import backoff
-from durable.runtime.processes import Processes
-from durable.runtime.telling import tell_of_activity
 
 if TYPE_CHECKING:
     from durable.runtime.runtime import Runtime
@@ -54,16 +47,12 @@ Done = tuple[WorkItem, Result]
 class Work:
     """The work items of one runtime."""
 
-    def __init__(self, runtime: Runtime, executor: Executor | None = None) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self.runtime = self._runtime = runtime
         self._hub = runtime.hub
         self._alone_until = 0.0
         self.unstored = 0
         """Results that wait for a run to store them, each with its message held."""
-        self.executor = executor or ThreadPoolExecutor(
-            runtime.options.max_activities, "durable-activity"
-        )
-        self.processes = Processes(runtime.options.max_processes)
 
     async def handle(
         self,
@@ -129,7 +118,7 @@ class Work:
         if guard is None:
             return
         if guard.follows:
-            await self._runtime.run(bell, guard, None)
+            await self._runtime.runs.run(bell, guard, None)
         else:
             await self._runtime.keeping.release(guard)
 
@@ -171,13 +160,13 @@ class Work:
     async def perform_in_place(
         self, item: WorkItem, *, covered: bool, turn: Turn | None = None
     ) -> Result | None:
-        """As `perform`, in a place that was taken and is given back; None too for what nobody
-        awaits any more, where there is reason to ask."""
+        """As `Performing.perform`, in a place that was taken and is given back; None too for what
+        nobody awaits any more, where there is reason to ask."""
         late = self._hub.storage.clock.now() - item.scheduled > LATE_START
         try:
             if (late or item.begun > 1) and not await self.is_wanted(item):
                 return None
-            return await self.perform(item, covered=covered, turn=turn)
+            return await self._runtime.performing.perform(item, covered=covered, turn=turn)
         finally:
             self._runtime.activities.give()
 
@@ -205,7 +194,7 @@ class Work:
             await runtime.hand_in((item, event))
             await self._let_go(item, guard, follows)
             return
-        if runtime.offer(item, arrival, stored):
+        if runtime.runs.offer(item, arrival, stored):
             await self._stored([stored])
             await self._let_go(item, guard, follows)
             return
@@ -215,7 +204,7 @@ class Work:
             return
         if guard is None:
             guard = await runtime.put_guard(bell, follows)
-        await runtime.run(bell, guard, deadline, [(item, arrival, stored)], rung=False)
+        await runtime.runs.run(bell, guard, deadline, [(item, arrival, stored)], rung=False)
         if not stored.done():
             stored.cancel()
             raise _not_stored(item)
@@ -235,14 +224,14 @@ class Work:
             (item, Arrival(event, item.execution_id), loop.create_future()) for item, event in done
         ]
         stored = [future for *_, future in offers]
-        if all(runtime.offer(*offer) for offer in offers):
+        if all(runtime.runs.offer(*offer) for offer in offers):
             await self._stored(stored)
         elif runtime.passing.is_foreign(item.instance_id):
             await runtime.passing.hand_in(*done)
-        elif runtime.is_warm(item.instance_id):
+        elif runtime.runs.is_warm(item.instance_id):
             bell = Doorbell(item.instance_id)
             own = await runtime.put_guard(bell)
-            run = runtime.spawn(runtime.run(bell, own, deadline, offers, rung=False))
+            run = runtime.spawn(runtime.runs.run(bell, own, deadline, offers, rung=False))
             settled = asyncio.gather(*stored)
             either: set[asyncio.Future[Any]] = {run, settled}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -316,98 +305,6 @@ class Work:
         logger.warning("activity %s: %s; again in %.1f s", item.activity, why, delay, extra=extra)
         body = replace(item, lack=item.lack + 1, begun=item.begun - 1).encode()
         await repeat(self._hub, lambda: self._hub.storage.queues.send(queue, body, delay=delay))
-
-    # ---- performing ----
-
-    async def perform(
-        self, item: WorkItem, *, covered: bool, turn: Turn | None = None
-    ) -> Result | None:
-        """Run the activity of a work item, claimed while that takes long. None when its input is
-        gone: it is stale. `covered` says that a guard brings the work back should we die. Raises
-        NotYet where others may have the permits of its `turn` by now."""
-        definition = self._runtime.registry.activities.get(item.activity)
-        if definition is None:
-            failure = FailureDetails(
-                f"no activity is named {item.activity!r} in this worker",
-                "durable.errors.UnknownFunctionError",
-            )
-            return TaskFailed(item.task_id, failure)
-        if problem := unmet(item.activity, definition.limits, item.options):
-            failure = FailureDetails(problem, "durable.errors.InvalidRequestError")
-            return TaskFailed(item.task_id, failure)
-        try:
-            text = await repeat(self._hub, lambda: self._input(item))
-        except PayloadGone:
-            return None
-        attempt = await self._runtime.attempts.begin(item, definition)
-        if turn is not None and not turn.is_fresh:
-            raise NotYet(0.0)
-        telling = tell_of_activity(self._hub, item, text)
-        span = None if telling is None else telling.span
-        context = ActivityContext(
-            item.instance_id,
-            item.execution_id,
-            item.task_id,
-            item.activity,
-            item.attempt,
-            item.idempotency_key,
-            *(item.trace if span is None else span.header),
-            attempt,
-        )
-        late = self._hub.storage.clock.now() - item.scheduled > LATE_START
-        attempts, activities = self._runtime.attempts, self._runtime.activities
-        check = partial(attempts.check, attempt)
-        running = self._runtime.claims.begin(item, check, covered=covered, at_once=late)
-        work = run_activity(
-            definition,
-            context,
-            text,
-            executor=self.executor,
-            processes=self.processes,
-            max_payload=self._runtime.options.max_payload,
-            span=span,
-        )
-        event = None
-        try:
-            event = await attempts.run(attempt, work)
-        finally:
-            self._runtime.claims.end(running)
-            if telling is not None:
-                telling.ended(event)
-            if attempt.left is not None:
-                # what does not end keeps a place, and its permits; the caller gives his back
-                activities.used += 1
-                attempt.left.add_done_callback(lambda _: activities.give())
-                if turn is not None:
-                    turn.left = attempt.left
-        return event
-
-    async def perform_here(self, item: WorkItem) -> Result | None:
-        """As `perform`, beside the run of its instance, in a place that is given back."""
-        try:
-            return await self.perform(item, covered=True)
-        finally:
-            self._runtime.activities.give()
-
-    async def _input(self, item: WorkItem) -> str | None:
-        instances, payload = self._hub.instances, item.input
-        if not item.has_input:
-            head = await instances.head(item.instance_id)
-            is_its = head is not None and head.incarnation == item.incarnation
-            stored = await instances.turn(head, item.turn) if head and is_its else None
-            if stored is None:
-                raise PayloadGone(f"turn {item.turn} of {item.instance_id!r} is gone")
-            payload = next(
-                event.input
-                for event in (*stored.turn.events, *stored.turn.closing)
-                if isinstance(event, TaskScheduled) and event.task_id == item.task_id
-            )
-        return await instances.text(item.instance_id, item.incarnation, payload)
-
-    def close(self) -> None:
-        """Begin no more functions; threads that run one are left to end, processes are not."""
-        self.executor.shutdown(wait=False, cancel_futures=True)
-        self.processes.close()
 
 
 def _not_stored(item: WorkItem) -> StorageError:

@@ -20,7 +20,7 @@ from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus
 from durable.model.versioning import VersioningOptions
 from durable.outbound import with_durable_http
 from durable.purging import with_purge_jobs
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from durable.telemetry import NO_TELEMETRY, Telemetry
 from durable.testing.activities import Activities, ActivityCall
 from durable.testing.apps import TestedApp, durable_of

@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from durable.model.functions import Registry
 from durable.ports import Storage
-from durable.runtime.runtime import Runtime, RuntimeOptions
+from durable.runtime.options import RuntimeOptions
+from durable.runtime.runtime import Runtime
 from durable.storage.memory import ManualClock, memory_storage
 from durable.telemetry import Telemetry
 from durable.testing.errors import StalledError

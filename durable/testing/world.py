@@ -18,7 +18,8 @@ from durable.hub.timers import TIMER_SHARDS
 from durable.model.functions import Registry
 from durable.ports import Clock, Storage, Where
 from durable.runtime.guards import Keeper
-from durable.runtime.runtime import Runtime, RuntimeOptions
+from durable.runtime.options import RuntimeOptions
+from durable.runtime.runtime import Runtime
 from durable.storage.memory import memory_storage
 from durable.telemetry import NO_TELEMETRY, Telemetry
 from durable.testing.processes import Mortal, Process

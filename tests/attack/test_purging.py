@@ -11,7 +11,7 @@ from durable.engine.context import DurableOrchestrationContext as Context
 from durable.engine.entities import EntityContext
 from durable.errors import InstanceNotFoundError
 from durable.model.entities import EntityId
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.attack.scanning import text_of
 from tests.memory_hub import MemoryHub
 

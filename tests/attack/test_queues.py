@@ -33,7 +33,7 @@ from durable.model.entities import EntityId
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import ANY, Message, Replace
 from durable.runtime.messages import MOST_WAITS, Messages
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.attack.hostile_messages import Attacker
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import adder, head_of, status_of

@@ -14,7 +14,7 @@ from bench.scale.limits import Site
 from durable.hub.messages import Doorbell
 from durable.model.entities import EntityId
 from durable.ports import Storage
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from durable.storage.memory import memory_storage
 from tests.memory_hub import MemoryHub
 

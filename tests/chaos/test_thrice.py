@@ -13,7 +13,7 @@ import durable as df
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.engine.entities import EntityContext
 from durable.model.entities import EntityId
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.chaos.thrice import thrice
 from tests.memory_hub import MemoryHub
 

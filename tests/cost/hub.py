@@ -13,7 +13,8 @@ from durable.model.functions import Registry
 from durable.model.meter import Meter
 from durable.model.usage import Metered
 from durable.runtime.metering import UsageReporter
-from durable.runtime.runtime import Runtime, RuntimeOptions
+from durable.runtime.options import RuntimeOptions
+from durable.runtime.runtime import Runtime
 from durable.storage.metering import metered
 from durable.worker.pumps import Pumps
 from tests.memory_hub import MemoryHub

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from durable import DurableOrchestrationContext
 from durable.model.usage import Usage
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.cost.hub import MeteredHub
 from tests.cost.workloads import (
     calling,

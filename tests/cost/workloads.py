@@ -10,7 +10,7 @@ from durable import DurableOrchestrationContext
 from durable.engine.entities import EntityContext
 from durable.model.entities import EntityId
 from durable.model.usage import Metered, Usage
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from durable.runtime.sweep_lease import SweepLease
 from tests.cost.hub import MeteredHub
 

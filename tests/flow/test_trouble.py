@@ -19,8 +19,8 @@ from durable.model.functions import ActivityDefinition
 from durable.model.limits import Limits, RateLimit
 from durable.ports import Delete
 from durable.runtime.flow import PATIENCE
+from durable.runtime.options import RuntimeOptions
 from durable.runtime.permits import Permits
-from durable.runtime.runtime import RuntimeOptions
 from durable.testing import TestHub
 from tests.memory_hub import MemoryHub
 

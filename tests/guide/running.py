@@ -15,7 +15,7 @@ from durable.client.builtin import bind_client
 from durable.codec import decode
 from durable.model.instance import InstanceStatus
 from durable.purging import with_purge_jobs
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.guide.pages import GUIDE, Page
 from tests.memory_hub import MemoryHub
 

@@ -10,7 +10,7 @@ import pytest
 import durable as df
 from durable.codec import decode
 from durable.model.retention import Retention
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from durable.settings import load_settings
 from tests.guide.pages import GUIDE, Page
 from tests.guide.running import Guide

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from durable.host import _options
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from durable.settings import load_settings
 from tests.guide.pages import GUIDE, Page
 from tests.guide.running import Guide, result

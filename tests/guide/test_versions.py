@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import durable as df
 from durable.model.instance import OrchestrationRuntimeStatus as Status
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.guide.running import Guide, result
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import durable as df
 from durable.cli.commands import parse
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.guide.pages import GUIDE, Page
 from tests.guide.running import Guide, result
 

@@ -22,7 +22,7 @@ from durable.errors import (
 )
 from durable.hub.messages import Query
 from durable.model.filters import OrchestrationWorkItemFilter, WorkItemFilters
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import is_commit, turns_of
 

@@ -21,7 +21,7 @@ from durable.model.functions import ActivityDefinition
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.model.retry import RetryPolicy
 from durable.runtime.activities import ActivityContext, activity_context
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import nothing_left
 

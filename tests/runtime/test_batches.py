@@ -17,7 +17,7 @@ from durable.model.events import TaskScheduled
 from durable.model.filters import WorkItemFilters
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Insert
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import DiesAt, head_of, nothing_left, status_of
 from tests.runtime.test_messages import Copied

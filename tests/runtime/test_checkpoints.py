@@ -13,7 +13,7 @@ from durable.errors import AmbiguousAnswer
 from durable.model.events import EventRaised, TaskCompleted, TaskScheduled
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.runtime.activities import activity_context
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import (
     DiesAt,

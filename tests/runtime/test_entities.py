@@ -19,7 +19,7 @@ from durable.errors import (
 from durable.model.entities import EntityId
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Where
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import another_app
 

@@ -14,7 +14,8 @@ from durable.hub.rows import Head
 from durable.model.entities import EntityId
 from durable.model.filters import OrchestrationWorkItemFilter, WorkItemFilters
 from durable.model.instance import OrchestrationRuntimeStatus as Status
-from durable.runtime.runtime import Runtime, RuntimeOptions
+from durable.runtime.options import RuntimeOptions
+from durable.runtime.runtime import Runtime
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import adder, nothing_left, status_of
 

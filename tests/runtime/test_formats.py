@@ -25,7 +25,7 @@ from durable.model.entities import EntityId
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.model.retention import Retention
 from durable.ports import Insert, Merge, Row
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import adder, head_of, nothing_left, status_of
 

@@ -13,7 +13,7 @@ from durable.errors import ConfigurationError, HubInUseError
 from durable.hub.hub import Hub
 from durable.hub.messages import LIMIT, PACKED, RINGS, WorkBatch, decode_message
 from durable.model.instance import OrchestrationRuntimeStatus as Status
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import adder, head_of, nothing_left, rows_of, status_of
 

@@ -10,7 +10,7 @@ import pytest
 
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.model.instance import OrchestrationRuntimeStatus as Status
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import adder, nothing_left, tasks_in, turns_of
 

@@ -16,7 +16,7 @@ from durable.hub.rows import Head
 from durable.model.events import Arrival, EventRaised
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Insert
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import (
     DiesAt,

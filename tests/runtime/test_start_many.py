@@ -14,7 +14,7 @@ from durable.errors import InstanceExistsError, InvalidRequestError
 from durable.hub.messages import RINGS
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Insert
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import DiesAt, adder, head_of, nothing_left, status_of
 

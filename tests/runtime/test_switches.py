@@ -13,7 +13,7 @@ from durable.engine.context import DurableOrchestrationContext as Context
 from durable.hub.messages import WorkItem
 from durable.model.events import TaskCompleted, TaskScheduled
 from durable.ports import Insert
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import adder, head_of, nothing_left, status_of
 

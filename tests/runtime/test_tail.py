@@ -9,7 +9,7 @@ import pytest
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.hub.tail import LONGEST, SLOTS
 from durable.model.instance import OrchestrationRuntimeStatus as Status
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import adder, head_of, nothing_left, rows_of, turns_of
 

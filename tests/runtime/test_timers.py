@@ -14,7 +14,7 @@ from durable.model.entities import EntityId
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.model.retention import Retention
 from durable.ports import Insert
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import head_of, nothing_left, rows_of, status_of
 

@@ -14,7 +14,7 @@ from durable.model.functions import ActivityDefinition, OrchestratorDefinition, 
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.runtime.guards import Guard
 from durable.runtime.hold import Hold
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import adder, another_app, head_of, nothing_left, status_of
 

@@ -17,7 +17,7 @@ from durable.model.versioning import (
     VersioningOptions,
     VersionMatchStrategy,
 )
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import adder, head_of, nothing_left, status_of
 

@@ -12,7 +12,7 @@ from durable.engine.context import DurableOrchestrationContext as Context
 from durable.errors import ConfigurationError, Throttled
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.model.retention import Retention
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from durable.settings import load_settings
 from tests.memory_hub import MemoryHub
 

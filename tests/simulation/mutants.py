@@ -363,7 +363,7 @@ MUTANTS = (
         "rings for several taken apart without their heirs",
         (
             (
-                "runtime/runtime.py",
+                "runtime/runs.py",
                 "bell = Doorbell(instance_id, died=True, heir_of=predecessors(follows))",
                 "bell = Doorbell(instance_id, died=True)",
             ),

@@ -19,7 +19,8 @@ from durable.model.filters import WorkItemFilters
 from durable.model.functions import Registry
 from durable.model.versioning import VersioningOptions, VersionMatchStrategy
 from durable.ports import Clock, Message, Storage
-from durable.runtime.runtime import Runtime, RuntimeOptions
+from durable.runtime.options import RuntimeOptions
+from durable.runtime.runtime import Runtime
 from durable.storage.azure.clock import ServiceClock
 from durable.storage.memory import ManualClock
 from durable.telemetry import NO_TELEMETRY

@@ -13,7 +13,7 @@ from durable.client import DurableOrchestrationClient
 from durable.hub.hub import Hub
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.ports import Storage
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from tests.simulation import flow, limits, schedules
 from tests.simulation.asking import is_asked
 from tests.simulation.checks import check

@@ -8,7 +8,7 @@ import pytest
 
 from durable import DurableOrchestrationContext
 from durable.errors import RowChanged, Throttled
-from durable.runtime.runtime import RuntimeOptions
+from durable.runtime.options import RuntimeOptions
 from durable.testing import TestHub
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import is_commit
