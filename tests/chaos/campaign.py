@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from durable.errors import ContainerMissing
 from durable.hub.hub import Hub
 from durable.model.instance import OrchestrationRuntimeStatus as Status
-from durable.ports import OneOf, Storage, Where
+from durable.ports import Storage, Where
 from durable.storage.azure.account import open_storage
 from durable.storage.azure.connection import Connection
 from tests.azurite import Azurite
@@ -237,9 +236,9 @@ class _Play:
         said = now()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            known = set(self._acknowledged)
-            finished = await self._finished()
-            self._open = (self._open - known) | (known - finished)
+            if not (known := set(self._acknowledged)):
+                continue
+            self._open = (self._open - known) | (known & await self._unfinished())
             self._looked.set()
             if now() - said >= SAY_SECONDS:
                 said = now()
@@ -249,17 +248,14 @@ class _Play:
                     f"{kills} killed, {len(self._cluster.faults) - kills} stopped"
                 )
 
-    async def _finished(self) -> set[str]:
+    async def _unfinished(self) -> set[str]:
         found: set[str] = set()
         token: str | None = None
-        where = [OneOf("status", [str(status) for status in Status if status.is_terminal])]
+        where = [Where("status", "ne", str(status)) for status in Status if status.is_terminal]
         while True:
-            try:
-                page = await self._stage.storage.tables.query(
-                    self._stage.hub.names.instances, where, token=token, columns=["instance"]
-                )
-            except ContainerMissing:
-                return found
+            page = await self._stage.storage.tables.query(
+                self._stage.hub.names.instances, where, token=token, columns=["instance"]
+            )
             found |= {str(row.values["instance"]) for row in page.rows}
             if (token := page.next) is None:
                 return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from tests.chaos.recovery import percentile
 
 SHOWN = 40
+_COUNTS = ("orchestrations", "seconds", "kills", "pauses", "attempts", "effects", "commits")
+_TALLIES = ("lies", "calls", "ambiguous")
 
 
 @dataclass(slots=True)
@@ -39,6 +42,15 @@ class Report:
     @property
     def p99(self) -> float:
         return percentile(self.recovery, 99)
+
+    def add(self, part: Report) -> None:
+        """Count another one's figures in."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+        for name in _TALLIES:
+            setattr(self, name, dict(Counter(getattr(self, name)) + Counter(getattr(part, name))))
+        self.recovery = sorted((*self.recovery, *part.recovery))
+        self.broken += [f"seed {part.seed}: {line}" for line in part.broken]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON, with null for a percentile of nothing."""

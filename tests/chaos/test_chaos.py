@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.__main__ import BOUNDS, campaigns
+from tests.chaos.__main__ import BOUNDS, campaigns, parts_of
 from tests.chaos.campaign import Campaign, run
 from tests.chaos.report import Report
 
@@ -52,3 +52,18 @@ def test_campaigns_share_the_orchestrations(size: int) -> None:
     shared = campaigns(size, 1, RATE)
     assert sum(each.size for each in shared) == max(size, 60)
     assert len({each.seed for each in shared}) == 3
+
+
+def test_a_long_campaign_goes_over_several_emulators() -> None:
+    (campaign, *_) = campaigns(5000, 1, RATE)
+    parts = parts_of(campaign)
+    assert [part.size for part in parts] == [1000, 1000, 500]
+    assert len({part.seed for part in parts}) == 3
+    whole = Report(campaign.name, campaign.seed, 0)
+    for part in parts:
+        found = Report(part.name, part.seed, part.size, kills=2, calls={"query": 3}, recovery=[1.0])
+        found.broken = ["lost"]
+        whole.add(found)
+    assert (whole.orchestrations, whole.kills, whole.calls) == (2500, 6, {"query": 9})
+    assert whole.recovery == [1.0, 1.0, 1.0]
+    assert whole.broken == [f"seed {part.seed}: lost" for part in parts]
