@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from durable.errors import MessageGone, StorageError
+from durable.hub.decoding import decode_message
 from durable.hub.messages import (
     LIMIT,
     BadMessage,
@@ -18,7 +19,6 @@ from durable.hub.messages import (
     Query,
     WorkBatch,
     WorkItem,
-    decode_message,
 )
 from durable.hub.ringing import repeat
 from durable.ports import Message

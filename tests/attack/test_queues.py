@@ -16,6 +16,7 @@ import pytest
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.engine.entities import EntityContext
 from durable.errors import DeadLetterNotFoundError, InvalidRequestError
+from durable.hub.decoding import decode_message
 from durable.hub.keys import head_key
 from durable.hub.messages import (
     LIMIT,
@@ -27,7 +28,6 @@ from durable.hub.messages import (
     Query,
     WorkBatch,
     WorkItem,
-    decode_message,
 )
 from durable.model.entities import EntityId
 from durable.model.instance import OrchestrationRuntimeStatus as Status

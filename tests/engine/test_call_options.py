@@ -5,7 +5,8 @@ import pytest
 
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.errors import InvalidRequestError
-from durable.hub.messages import BadMessage, WorkBatch, WorkItem, decode_message
+from durable.hub.decoding import decode_message
+from durable.hub.messages import BadMessage, WorkBatch, WorkItem
 from durable.model.calls import ActivityOptions, CallOptions
 from durable.model.event_json import event_from_dict, event_to_dict
 from durable.model.events import TaskScheduled

@@ -12,7 +12,8 @@ import azure.functions as func
 import durable as df
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.errors import Throttled
-from durable.hub.messages import WorkBatch, WorkItem, decode_message
+from durable.hub.decoding import decode_message
+from durable.hub.messages import WorkBatch, WorkItem
 from durable.hub.permits import PERMITS, PermitRows, concurrency_key, key_key
 from durable.model.filters import WorkItemFilters
 from durable.model.functions import ActivityDefinition

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from durable.engine.context import DurableOrchestrationContext as Context
+from durable.hub.decoding import decode_message
 from durable.hub.keys import newest_first
-from durable.hub.messages import WorkBatch, WorkItem, decode_message
+from durable.hub.messages import WorkBatch, WorkItem
 from durable.hub.rows import Head
 from durable.model.events import Turn
 from durable.model.functions import OrchestratorDefinition, Registry

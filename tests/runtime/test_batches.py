@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from durable.engine.context import DurableOrchestrationContext as Context
-from durable.hub.messages import WorkBatch, WorkItem, decode_message
+from durable.hub.decoding import decode_message
+from durable.hub.messages import WorkBatch, WorkItem
 from durable.model.events import TaskScheduled
 from durable.model.filters import WorkItemFilters
 from durable.model.instance import OrchestrationRuntimeStatus as Status

@@ -10,8 +10,9 @@ import pytest
 
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.errors import ConfigurationError, HubInUseError
+from durable.hub.decoding import decode_message
 from durable.hub.hub import Hub
-from durable.hub.messages import LIMIT, PACKED, RINGS, WorkBatch, decode_message
+from durable.hub.messages import LIMIT, PACKED, RINGS, WorkBatch
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
