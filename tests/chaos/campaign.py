@@ -249,16 +249,23 @@ class _Play:
                 )
 
     async def _unfinished(self) -> set[str]:
-        found: set[str] = set()
+        found: dict[str, str] = {}
         token: str | None = None
+        names, instances = self._stage.hub.names, self._stage.hub.instances
         where = [Where("status", "ne", str(status)) for status in Status if status.is_terminal]
         while True:
             page = await self._stage.storage.tables.query(
-                self._stage.hub.names.instances, where, token=token, columns=["instance"]
+                names.instances, where, token=token, columns=["instance", "status"]
             )
-            found |= {str(row.values["instance"]) for row in page.rows}
+            found |= {str(row.values["instance"]): str(row.values["status"]) for row in page.rows}
             if (token := page.next) is None:
-                return found
+                break
+        for each in [each for each, status in found.items() if status == Status.PENDING]:
+            head = await instances.head(each)
+            if head is not None and head.is_terminal:
+                # it was announced twice, as whoever announced it first had died
+                del found[each]
+        return set(found)
 
     async def _ended(self) -> None:
         try:
