@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any, TypeVar, overload
 from durable.engine.decider import Decider
 from durable.engine.handlers import Handler, answer, check_name, checked
 from durable.engine.tasks import DurableTask
+from durable.engine.timers import Timers
 from durable.engine.updates import Update, UpdateTask
 from durable.errors import PayloadError
 from durable.model.failure import FailureDetails
@@ -33,19 +33,8 @@ class QueryAnswer:
     failure: FailureDetails | None = None
 
 
-class Answering:
+class Answering(Timers):
     """The part of an orchestration's context that answers who asks."""
-
-    _decider: Decider
-
-    @abstractmethod
-    def _within(
-        self,
-        task: DurableTask[T],
-        timeout: timedelta | datetime | None,
-        give_up: Callable[[], None],
-        what: str,
-    ) -> DurableTask[T]: ...
 
     def set_query_handler(self, name: str, handler: Handler) -> None:
         """Let `handler` answer `client.query(id, name)`, from the state as it is then. Names are

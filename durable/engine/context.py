@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, overload
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -19,10 +19,9 @@ from durable.engine.references import (
     OrchestratorOfContext,
     result_type,
 )
-from durable.engine.several import SeveralTasks, when_any
+from durable.engine.several import SeveralTasks
 from durable.engine.tasks import (
     DurableTask,
-    MappedTask,
     PayloadTask,
 )
 from durable.errors import InvalidRequestError
@@ -241,34 +240,6 @@ class DurableOrchestrationContext(SeveralTasks, Answering, EntityCalls, MappedCa
         return self._within(
             event, timeout, lambda: decider.stop_waiting(name, event), f"event {name!r}"
         )
-
-    def _within(
-        self,
-        task: DurableTask[T],
-        timeout: timedelta | datetime | None,
-        give_up: Callable[[], None],
-        what: str,
-    ) -> DurableTask[T]:
-        """The task, which fails with TimeoutError once `timeout` has passed and `give_up` was
-        called."""
-        if timeout is None or task.is_completed:
-            return task
-        timer = self.create_timer(timeout)
-
-        def settle(outer: MappedTask[T], first: DurableTask[Any]) -> None:
-            if first.get_result() is timer:
-                give_up()
-                limit = f"until {timeout}" if isinstance(timeout, datetime) else f"within {timeout}"
-                outer.fail(TimeoutError(f"no {what} came {limit}"))
-                return
-            timer.cancel()
-            error = task.get_exception()
-            if error is None:
-                outer.complete(task.get_result())
-            else:
-                outer.fail(error)
-
-        return MappedTask(when_any([task, timer]), settle)
 
     def send_event(self, instance_id: str, name: str, data: object = None) -> None:
         """Raise an event in another instance, once this turn is committed. One that has ended

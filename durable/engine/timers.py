@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from durable.engine.decider import Decider
+from durable.engine.several import when_any
 from durable.engine.tasks import DurableTask, MappedTask, TimerTask
 from durable.errors import InvalidRequestError, TaskFailedError
 from durable.model.events import TimerCanceled, TimerCreated
 from durable.model.retry import RetryPolicy
+
+T = TypeVar("T")
 
 
 class Timers:
@@ -40,6 +43,34 @@ class Timers:
         decider.track(task_id, "timer", timer)
         decider.decide(TimerCreated(task_id, due))
         return timer
+
+    def _within(
+        self,
+        task: DurableTask[T],
+        timeout: timedelta | datetime | None,
+        give_up: Callable[[], None],
+        what: str,
+    ) -> DurableTask[T]:
+        """The task, which fails with TimeoutError once `timeout` has passed and `give_up` was
+        called."""
+        if timeout is None or task.is_completed:
+            return task
+        timer = self.create_timer(timeout)
+
+        def settle(outer: MappedTask[T], first: DurableTask[Any]) -> None:
+            if first.get_result() is timer:
+                give_up()
+                limit = f"until {timeout}" if isinstance(timeout, datetime) else f"within {timeout}"
+                outer.fail(TimeoutError(f"no {what} came {limit}"))
+                return
+            timer.cancel()
+            error = task.get_exception()
+            if error is None:
+                outer.complete(task.get_result())
+            else:
+                outer.fail(error)
+
+        return MappedTask(when_any([task, timer]), settle)
 
     def _with_retry(
         self, attempt: Callable[[int], DurableTask[Any]], retry: RetryPolicy | None
