@@ -66,7 +66,7 @@ contracts: setup
 	@$(BIN)/lint-imports --no-logo
 
 # Files run beside each other: each worker has an Azurite of its own.
-ALL := -n auto --dist loadfile -q
+ALL := -n auto --dist loadfile -q --durations 15
 
 unit: setup
 	@echo "== unit: pytest"

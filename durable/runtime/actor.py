@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,29 +19,24 @@ from durable.errors import (
     RowMissing,
     StorageError,
     Throttled,
-    UnknownFormat,
 )
 from durable.hub.keys import listing_key
 from durable.hub.messages import Doorbell, WorkItem
 from durable.hub.projection import is_settled
 from durable.hub.purge import finish_purge
 from durable.hub.ringing import count_retry
-from durable.hub.rows import PURGING, Head, Holding, has_id
+from durable.hub.rows import PURGING, Head
 from durable.model.entities import is_entity
 from durable.model.events import (
     Arrival,
     Completion,
     PayloadRef,
-    TaskCompleted,
-    TaskFailed,
-    TaskScheduled,
 )
+from durable.runtime.beside import Beside
 from durable.runtime.entities import EntityTurns
 from durable.runtime.guards import Guard
 from durable.runtime.hold import GuardLost, Hold, TaskKey
-from durable.runtime.logs import of_activity
 from durable.runtime.orchestrations import OrchestrationTurns
-from durable.runtime.taking import lacking_activity
 from durable.runtime.turns import Live, Turns
 
 if TYPE_CHECKING:
@@ -79,7 +73,6 @@ class Warm:
             self.execution.close()
 
 
-Result = TaskCompleted | TaskFailed
 Offered = tuple[WorkItem, Arrival, asyncio.Future[None]]
 """A completion found in this process, and who waits for it to be stored."""
 
@@ -143,20 +136,22 @@ class Actor:
         self._must_show = audit or bool(guard.follows)
         self._shown: tuple[object, ...] | None = None
         self._offers: dict[TaskKey, Offer] = {}
-        self._running: dict[TaskKey, asyncio.Task[None]] = {}
-        self._unreadable: UnknownFormat | None = None
-        """What an activity that is to run here lies in."""
         self._wake = asyncio.Event()
         self.ended = asyncio.Event()
         """Set when it takes nothing in any more."""
         self.gone = asyncio.Event()
         """Set when the instance's next run here may begin."""
+        self._beside = Beside(runtime, guard, self._hold, self._turns, self)
 
     # ---- from the outside, on the same loop ----
 
     def ring(self) -> None:
         """Something was put into the inbox."""
         self._turns.rung = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Something has changed that it looks at by itself."""
         self._wake.set()
 
     def audit(self) -> None:
@@ -215,8 +210,7 @@ class Actor:
     async def _step(self) -> bool:
         """One thing; True when the run is over."""
         self._hold.check()
-        if self._unreadable is not None:
-            raise self._unreadable
+        self._beside.check()
         fresh = self._hold.head is None
         if fresh:
             self._wake.clear()
@@ -240,7 +234,7 @@ class Actor:
             return await self._show(head) and not self._turns.rung
         if await self._hold.adopt(head, audit=self._audit):
             return False
-        await self._begin_activities(head, taken_over=False)
+        await self._beside.begin(head, self._offers, taken_over=False)
         if await self._hold.send(head):
             return False
         if head.status == PURGING:
@@ -261,8 +255,8 @@ class Actor:
         if self._audit:
             self._audit = False
             await self._turns.audit(head)
-        await self._begin_activities(head, taken_over=True)
-        if self._running:
+        await self._beside.begin(head, self._offers, taken_over=True)
+        if self._beside.running:
             await self._wait(head)
             return False
         return await self._finish()
@@ -275,24 +269,6 @@ class Actor:
             if row != own:
                 await hub.projection.withdraw(row)
         await self._hold.store(replace(head, stale=()))
-
-    # ---- activities ----
-
-    async def _begin_activities(self, head: Head, *, taken_over: bool) -> None:
-        """Start what was committed to run here: before sending, so that nothing waits for it.
-
-        What another had begun is started only when the inbox has been read: its result may be
-        there, or the code may not fit the history.
-        """
-        for holding in self._hold.mine(head):
-            if (holding.attempt > 0) is not taken_over:
-                continue
-            for task_id in holding.run:
-                key = (head.execution_id, task_id)
-                if key in self._running or key in self._offers:
-                    continue
-                if has_id(head.open_tasks, task_id):
-                    await self._begin(head, holding, key)
 
     async def _wait(self, head: Head) -> None:
         """Until an activity has ended here, or the instance is rung for."""
@@ -336,56 +312,6 @@ class Actor:
             waiting.cancel()
             sleeping.cancel()
         return self._wake.is_set()
-
-    async def _begin(self, head: Head, holding: Holding, key: TaskKey) -> None:
-        stored = await self._hold.stored(head, holding.sequence)
-        event = next(
-            e for e in stored.turn.events if isinstance(e, TaskScheduled) and e.task_id == key[1]
-        )
-        if event.name not in self._runtime.registry.activities:
-            raise lacking_activity(event.name)
-        item = WorkItem.of(event, head, stored.turn)
-        if holding.attempt:
-            item = replace(item, begun=holding.attempt + 1)
-        has_slot = key in self._turns.reserved
-        self._turns.reserved.discard(key)
-        run = self._turns.ahead.pop(key, None) or self._run_here(item, has_slot)
-        self._running[key] = self._runtime.spawn(self._ended(item, key, run))
-
-    async def _run_here(self, item: WorkItem, has_slot: bool) -> Result | None:
-        if not has_slot:
-            await self._runtime.activities.take()
-        if self.guard.is_fresh:
-            return await self._runtime.performing.perform_here(item)
-        self._runtime.activities.give()
-        return None
-
-    async def _ended(self, item: WorkItem, key: TaskKey, run: Awaitable[Result | None]) -> None:
-        goes_on = True
-        try:
-            event = await run
-            if event is not None and self.ended.is_set():
-                await self._runtime.hand_in((item, event))
-            elif event is not None:
-                self.offer(item, Arrival(event, item.execution_id))
-        except UnknownFormat as error:
-            self._unreadable = error
-        except StorageError as error:
-            logger.warning(
-                "activity %s of %s: %s",
-                item.activity,
-                item.instance_id,
-                error,
-                extra=of_activity(item),
-            )
-        except asyncio.CancelledError:
-            # this process ends: it is not to begin it again
-            goes_on = False
-            raise
-        finally:
-            if goes_on:
-                self._running.pop(key, None)
-                self._wake.set()
 
     # ---- ends ----
 

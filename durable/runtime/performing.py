@@ -13,7 +13,7 @@ from durable.model.events import TaskFailed, TaskScheduled
 from durable.model.failure import FailureDetails
 from durable.model.limits import unmet
 from durable.runtime.activities import ActivityContext, run_activity
-from durable.runtime.actor import Result
+from durable.runtime.beside import Result
 from durable.runtime.flow import NotYet, Turn
 from durable.runtime.orchestrations import LATE_START
 from durable.runtime.processes import Processes

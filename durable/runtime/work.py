@@ -16,7 +16,8 @@ from durable.hub.rows import has_id
 from durable.model.events import Arrival
 from durable.model.failure import PROCESS_DIED, FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
-from durable.runtime.actor import Offered, Result
+from durable.runtime.actor import Offered
+from durable.runtime.beside import Result
 from durable.runtime.flow import PATIENCE, NotYet, Turn
 from durable.runtime.guards import Guard, Key
 from durable.runtime.logs import of_activity
