@@ -91,7 +91,7 @@ class TurnTelling:
         self._since = self._clock.monotonic()
         self._kind = "entity" if is_entity(head.instance_id) else "orchestration"
         self._awaited: dict[int, Outstanding] = {}
-        self._senders: dict[str, Trace] = {}
+        self._senders: dict[str, Trace | None] = {}
         self._performed: list[tuple[Span, datetime, str | None]] = []
 
     def expects(self, execution: Execution) -> None:
@@ -179,10 +179,13 @@ class TurnTelling:
         )
         sent = {i.task_id for i in commit.outbox if i.kind in (Send.EVENT, Send.SIGNAL)}
         for event in events:
+            # what a fork takes over was sent by another, and taken
             if isinstance(event, EventSent | EntityOperationSignaled):
-                # what a fork takes over was sent by another
                 if event.task_id in sent:
                     self._trace_sent(event, turn, here)
+            elif isinstance(event, EventRaised | UpdateRequested):
+                if event.message_id in self._senders:
+                    self._trace_taken(event, turn, here)
             else:
                 self._trace_event(event, turn, here, execution)
         if commit.status.is_terminal or commit.continued:
@@ -192,14 +195,7 @@ class TurnTelling:
         self, event: Event, turn: Turn, here: Trace, execution: Execution | None
     ) -> None:
         time = turn.time
-        if isinstance(event, EventRaised | UpdateRequested):
-            about: Values = {names.TYPE: "event", names.NAME: event.name}
-            about = self._about(about | self._payload(names.INPUT, event.input))
-            name, sender = named("orchestration_event", event.name), event.message_id
-            link = self._senders.get(sender)
-            span = Span(name, Kind.CONSUMER, time, here, attributes=about, link=link)
-            self._tell(span, time)
-        elif isinstance(event, _ANSWERS) and event.task_id in self._awaited:
+        if isinstance(event, _ANSWERS) and event.task_id in self._awaited:
             # a timer that is cancelled in the turn in which it fired has ended once
             task = self._awaited.pop(event.task_id)
             name, kind, about = self._task(task)
@@ -217,6 +213,13 @@ class TurnTelling:
             about[names.TASK] = event.task_id
             span = Span(name, kind, task.since, here, span_id_of(*parts), self._about(about))
             self._tell(span, time, _error(getattr(event, "failure", None)))
+
+    def _trace_taken(self, event: EventRaised | UpdateRequested, turn: Turn, here: Trace) -> None:
+        about: Values = {names.TYPE: "event", names.NAME: event.name}
+        about |= self._payload(names.INPUT, event.input)
+        name, link = named("orchestration_event", event.name), self._senders[event.message_id]
+        span = Span(name, Kind.CONSUMER, turn.time, here, "", self._about(about), link)
+        self._tell(span, turn.time)
 
     def _trace_sent(
         self, event: EventSent | EntityOperationSignaled, turn: Turn, here: Trace
@@ -374,11 +377,10 @@ class ActivityTelling:
         self.span.end(self._clock.now(), error=error, attributes=about)
 
 
-def _senders(rows: Sequence[InboxRow]) -> dict[str, Trace]:
-    """The span that sent each message, of those that were told of."""
-    arrivals = (arrival for row in rows for arrival in row.arrivals if any(arrival.trace))
-    found = ((getattr(a.event, "message_id", ""), Trace.parse(a.trace)) for a in arrivals)
-    return {message: place for message, place in found if place is not None}
+def _senders(rows: Sequence[InboxRow]) -> dict[str, Trace | None]:
+    """The span that sent each message; None where that was not told of."""
+    arrivals = (arrival for row in rows for arrival in row.arrivals)
+    return {getattr(each.event, "message_id", ""): Trace.parse(each.trace) for each in arrivals}
 
 
 def _error(failure: FailureDetails | None) -> str | None:

@@ -91,6 +91,21 @@ async def test_an_event_of_a_sender_that_tells_nobody_has_no_link() -> None:
     assert _ends(heard.only("orchestration_event:go")) == []
 
 
+async def test_what_a_fork_takes_over_was_sent_and_taken_by_another() -> None:
+    heard = Listener()
+    async with TestHub(app, telemetry=heard.telemetry) as hub:
+        started = await hub.start("parent")
+        await hub.client.raise_event(started, "approved", 1)
+        sender = await hub.start("sending", started)
+        for source in (started, sender):
+            await hub.result(source)
+            assert await hub.result(await hub.client.fork(source, 1)) == await hub.result(source)
+    names = [span.name for span in heard.spans]
+    assert [names.count(f"orchestration:{name}") for name in ("parent", "sending")] == [2, 2]
+    assert names.count("orchestration_event:approved") == 2
+    assert names.count("orchestration_event:go") == 2
+
+
 # ---- entities ----
 
 
