@@ -114,14 +114,14 @@ class DurableHost:
         opened = await opening()
         closers: list[Callable[[], Awaitable[None]]] = [opened.close]
         try:
-            sender = LateSender(settings.http)
+            telemetry = find_telemetry(
+                tracing=settings.tracing.enabled, payloads=settings.tracing.payloads
+            )
+            sender = LateSender(settings.http, traced=telemetry.traces)
             closers.append(sender.close)
             registry = with_purge_jobs(with_durable_http(registry, sender))
             meter = Meter()
             own = metered(opened.storage, meter)
-            telemetry = find_telemetry(
-                tracing=settings.tracing.enabled, payloads=settings.tracing.payloads
-            )
             hub = Hub(
                 own, settings.hub, control_queues=settings.control_queues, telemetry=telemetry
             )

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Protocol, TypeVar, overload
 
 from durable.client.access import Access
+from durable.client.telling import raising
 from durable.codec import decode
 from durable.engine.answering import UNKNOWN_QUERY, QueryAnswer
 from durable.engine.handlers import check_name
@@ -217,17 +218,9 @@ class Asking(Access):
         self, head: Head, name: str, message: str, text: str | None, timeout: Timeout
     ) -> StoredAnswer:
         """Deliver an update, and wait for its answer."""
-        instance_id, hub = head.instance_id, self._hub
-        arrival, order = Arrival(UpdateRequested(name, message, text)), hub.next_order()
-        nonce = hub.new_id(8)
-        accepted = not head.is_terminal and await repeat(
-            hub,
-            lambda: hub.instances.deliver(
-                instance_id, head.incarnation, message, arrival, nonce=nonce, order=order
-            ),
-        )
-        if accepted:
-            await self._ringer.ring(instance_id)
+        instance_id = head.instance_id
+        if not head.is_terminal:
+            await self._deliver(head, UpdateRequested(name, message, text))
 
         async def answered() -> StoredAnswer | None:
             answer = await self._answer_to(head, message)
@@ -257,6 +250,20 @@ class Asking(Access):
                 "it is stored, and will be taken"
             )
         return answer
+
+    async def _deliver(self, head: Head, request: UpdateRequested) -> None:
+        instance_id, hub = head.instance_id, self._hub
+        message, order, nonce = request.message_id, hub.next_order(), hub.new_id(8)
+        with raising(hub, request.name, instance_id) as trace:
+            arrival = Arrival(request, trace=trace)
+            accepted = await repeat(
+                hub,
+                lambda: hub.instances.deliver(
+                    instance_id, head.incarnation, message, arrival, nonce=nonce, order=order
+                ),
+            )
+            if accepted:
+                await self._ringer.ring(instance_id)
 
     async def _answer_to(self, head: Head, message: str) -> StoredAnswer | None:
         find = self._hub.instances.update_answer

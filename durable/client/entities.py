@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from durable.client.access import Access, utc
+from durable.client.telling import signalling
 from durable.engine.entity_calls import as_utc, check_operation
 from durable.errors import InvalidRequestError, RowChanged, RowMissing, UnknownFormat
 from durable.hub.keys import ENTITY_INBOX, encode
@@ -72,16 +73,18 @@ class Entities(Access):
             self._registry.entity(entity_id.name)
         text = self._payload(input_, "the operation's input")
         message, nonce = self._hub.new_id(16), self._hub.new_id(8)
-        arrival = Arrival(EntityOperation(message, operation, text, due=as_utc(signal_time)))
+        request = EntityOperation(message, operation, text, due=as_utc(signal_time))
         target = str(entity_id)
         order = self._hub.next_order()
-        await repeat(
-            self._hub,
-            lambda: self._hub.instances.deliver(
-                target, ENTITY_INBOX, message, arrival, nonce=nonce, order=order
-            ),
-        )
-        await self._ringer.ring(target)
+        with signalling(self._hub, entity_id, operation) as trace:
+            arrival = Arrival(request, trace=trace)
+            await repeat(
+                self._hub,
+                lambda: self._hub.instances.deliver(
+                    target, ENTITY_INBOX, message, arrival, nonce=nonce, order=order
+                ),
+            )
+            await self._ringer.ring(target)
 
     async def read_entity_state(
         self, entity_id: EntityId, *, include_state: bool = True, include_backlog: bool = False

@@ -235,11 +235,8 @@ class Steering(Access):
         if not isinstance(event_name, str) or not event_name:
             raise InvalidRequestError("raise_event needs the event's name")
         text = self._payload(event_data, "the event's data")
-        if not self._hub.telemetry.traces:
-            await self._signal(instance_id, lambda i: EventRaised(event_name, i, text))
-            return
-        with raising(self._hub, event_name, instance_id):
-            await self._signal(instance_id, lambda i: EventRaised(event_name, i, text))
+        with raising(self._hub, event_name, instance_id) as trace:
+            await self._signal(instance_id, lambda i: EventRaised(event_name, i, text), trace)
 
     async def terminate(self, instance_id: str, reason: str = "", *, recurse: bool = False) -> None:
         """End an instance without giving its code another turn; with `recurse` its unfinished
@@ -261,13 +258,17 @@ class Steering(Access):
             return
         await self._signal(instance_id, lambda i: ExecutionResumed(i, reason))
 
-    async def _signal(self, instance_id: str, make: Callable[[str], Signal]) -> None:
-        await self._signal_head(await self._head(instance_id), make)
+    async def _signal(
+        self, instance_id: str, make: Callable[[str], Signal], trace: tuple[str, str] = ("", "")
+    ) -> None:
+        await self._signal_head(await self._head(instance_id), make, trace)
 
-    async def _signal_head(self, head: Head, make: Callable[[str], Signal]) -> None:
+    async def _signal_head(
+        self, head: Head, make: Callable[[str], Signal], trace: tuple[str, str] = ("", "")
+    ) -> None:
         instance_id = head.instance_id
         message, nonce = self._hub.new_id(16), self._hub.new_id(8)
-        arrival, order = Arrival(make(message)), self._hub.next_order()
+        arrival, order = Arrival(make(message), trace=trace), self._hub.next_order()
         accepted = not head.is_terminal and await repeat(
             self._hub,
             lambda: self._hub.instances.deliver(

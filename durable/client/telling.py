@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from durable.hub import tracing as names
 from durable.hub.hub import Hub
-from durable.hub.tracing import named
+from durable.hub.tracing import named, operation_of
+from durable.model.entities import EntityId
 from durable.telemetry import Kind, Span, Trace
 
 Values = dict[str, str | int | float | bool]
@@ -29,14 +30,26 @@ def creating(
 
 @contextmanager
 def raising(hub: Hub, name: str, instance_id: str) -> Iterator[tuple[str, str]]:
-    """An event for an instance."""
+    """An event or update for an instance; gives the span's traceparent and tracestate."""
     values: Values = {names.TYPE: "event", names.NAME: name, names.TARGET: instance_id}
     with _span(hub, named("orchestration_event", name), values, None) as header:
         yield header
 
 
 @contextmanager
+def signalling(hub: Hub, entity_id: EntityId, operation: str) -> Iterator[tuple[str, str]]:
+    """As `raising`, a signal for an entity."""
+    called = operation_of(str(entity_id), operation)
+    values: Values = {names.TYPE: "entity", names.NAME: called, names.TARGET: str(entity_id)}
+    with _span(hub, named("signal_entity", called), values, None) as header:
+        yield header
+
+
+@contextmanager
 def _span(hub: Hub, name: str, values: Values, parent: Trace | None) -> Iterator[tuple[str, str]]:
+    if not hub.telemetry.traces:
+        yield "", ""
+        return
     clock = hub.storage.clock
     span = hub.telemetry.begin(Span(name, Kind.PRODUCER, clock.now(), parent, attributes=values))
     try:

@@ -363,7 +363,11 @@ def decode_turn(
 
 def encode_arrivals(arrivals: Sequence[Arrival]) -> str:
     """JSON text of an inbox row's content."""
-    items = [{"event": event_to_dict(each.event), "eid": each.execution_id} for each in arrivals]
+    items = [
+        {"event": event_to_dict(each.event), "eid": each.execution_id}
+        | ({"trace": each.trace} if any(each.trace) else {})
+        for each in arrivals
+    ]
     return _json(items[0] if len(items) == 1 else {"all": items})
 
 
@@ -371,7 +375,11 @@ def decode_arrivals(text: str) -> tuple[Arrival, ...]:
     """The inverse of `encode_arrivals`."""
     data = json.loads(text)
     return tuple(
-        Arrival(event_from_dict(item["event"]), item["eid"])  # type: ignore[arg-type]
+        Arrival(
+            event_from_dict(item["event"]),  # type: ignore[arg-type]
+            item["eid"],
+            tuple(item.get("trace", ("", ""))),
+        )
         for item in data.get("all", (data,))
     )
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from durable.hub.rows import Head
-from durable.model.entities import is_entity
+from durable.model.entities import EntityId, is_entity
+from durable.model.events import ExecutionRewound, Turn
 from durable.telemetry import Telemetry, Trace, span_id_of, trace_id_of
 
 TYPE = "durabletask.type"
@@ -38,6 +39,11 @@ def named(kind: str, name: str, version: str | None = None) -> str:
     return f"{kind}:{name}@({version})" if version else f"{kind}:{name}"
 
 
+def operation_of(entity_id: str, operation: str) -> str:
+    """What an entity's operation is called in names of spans."""
+    return f"{EntityId.parse(entity_id).name}:{operation}"
+
+
 def execution_trace(header: tuple[str, str], incarnation: str, execution_id: str) -> Trace:
     """The span of an execution, which may not have been exported yet."""
     found = Trace.parse(header) or Trace(trace_id_of(incarnation))
@@ -61,3 +67,17 @@ def inherited(telemetry: Telemetry, head: Head) -> tuple[str, str]:
         return head.trace
     trace = execution_trace(head.trace, head.incarnation, head.execution_id)
     return trace.header(telemetry.flags(trace.trace_id, named("orchestration", head.name)))
+
+
+def sending(telemetry: Telemetry, head: Head, turn: Turn, task_id: int) -> tuple[str, str]:
+    """The traceparent and tracestate of the span of an event, signal or call that a turn of an
+    orchestration sends; empty where nobody makes spans, and of what an entity sends."""
+    if not telemetry.traces or is_entity(head.instance_id):
+        return "", ""
+    rewinds = (event for event in turn.events if isinstance(event, ExecutionRewound))
+    # a call that is made again is another span
+    again = any(task_id in rewind.undone for rewind in rewinds)
+    parts = (turn.execution_id, task_id, *((turn.sequence,) if again else ()))
+    here = execution_trace(head.trace, head.incarnation, turn.execution_id)
+    sent = replace(here, span_id=span_id_of(*parts))
+    return sent.header(telemetry.flags(sent.trace_id, named("orchestration", head.name)))

@@ -319,11 +319,13 @@ INCOMING: tuple[type[Any], ...] = Incoming.__args__
 class Arrival:
     """An event that reached an instance, before anybody checked that it still counts.
 
-    A completion names the execution that scheduled its task.
+    A completion names the execution that scheduled its task. `trace` is the traceparent and
+    tracestate of the sender's span, empty where nobody makes one.
     """
 
     event: Completion | Signal | ExecutionRewound | EntityRequest
     execution_id: str = ""
+    trace: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from durable.hub.messages import Doorbell, WorkItem, packed
 from durable.hub.ringing import Ringer
 from durable.hub.rows import Head
 from durable.hub.timers import is_awaited
+from durable.hub.tracing import sending
 from durable.model.commit import OutboxItem, Send
 from durable.model.events import Arrival, EventRaised, EventSent, TaskFailed, TaskScheduled, Turn
 from durable.model.failure import FailureDetails
@@ -167,7 +168,8 @@ class Dispatcher:
             return
         text = await self._mail.text(head, event.input)
         message = f"{turn.execution_id}.{item.task_id}"
-        arrival = Arrival(EventRaised(event.name, message, text))
+        trace = sending(self._hub.telemetry, head, turn, item.task_id)
+        arrival = Arrival(EventRaised(event.name, message, text), trace=trace)
         await self._mail.to(
             target.instance_id, target.incarnation, message, arrival, order=item.task_id
         )

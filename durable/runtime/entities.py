@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from contextlib import nullcontext
 from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
@@ -156,20 +157,29 @@ class EntityTurns(Turns[EntityExecution]):
         definition = self._runtime.registry.entities.get(execution.entity_id.name)
         until = self._clock.monotonic() + BATCH_SECONDS
         payloads: list[str] = []
+        telling = self._telling
+        if telling is not None and self._inbox is not None:
+            telling.took(self._inbox.rows)
         while (operation := execution.next()) is not None:
             if definition is None:
                 raise Lacking(f"a worker that takes the entity {execution.entity_id.name!r}")
             if isinstance(operation.input, PayloadRef):
                 payloads.append(f"{ENTITY_INBOX}|{operation.input.key}|{operation.input.rows}")
+            told = None if telling is None else telling.operation(operation)
             try:
                 resolved: Any = await self._instances.resolve(head, operation, {})
             except PayloadGone as error:
                 failure = FailureDetails.from_exception(error)
                 execution.settle(operation, execution.context(operation), None, failure)
+                if told is not None:
+                    told.ended(operation, None, failure)
                 continue
             self._hold.check()
             context = execution.context(resolved)
-            result, failed = await self._run(definition, context, resolved)
+            with nullcontext() if told is None else told.place:
+                result, failed = await self._run(definition, context, resolved)
+            if told is not None:
+                told.ended(resolved, result, failed)
             execution.settle(resolved, context, result, failed)
             if self._clock.monotonic() >= until:
                 break

@@ -7,6 +7,7 @@ import logging
 from durable.engine.entities import lock_message
 from durable.hub.keys import ENTITY_INBOX
 from durable.hub.rows import Head
+from durable.hub.tracing import sending
 from durable.model.commit import OutboxItem
 from durable.model.events import (
     Arrival,
@@ -48,7 +49,8 @@ class EntityMail:
             return
         text = await self._mail.text(head, event.input)
         message = _message(turn, item.task_id)
-        await self._to(event.entity_id, item, EntityOperation(message, event.operation, text, task))
+        request = EntityOperation(message, event.operation, text, task)
+        await self._to(event.entity_id, item, request, self._trace(head, turn, item))
 
     async def signal(self, head: Head, turn: Turn, item: OutboxItem, again: bool) -> None:
         """Send a signal, of an orchestration or of an entity."""
@@ -58,11 +60,8 @@ class EntityMail:
             return
         text = await self._mail.text(head, event.input)
         message = _message(turn, item.task_id)
-        await self._to(
-            event.entity_id,
-            item,
-            EntityOperation(message, event.operation, text, due=event.due),
-        )
+        request = EntityOperation(message, event.operation, text, due=event.due)
+        await self._to(event.entity_id, item, request, self._trace(head, turn, item))
 
     async def lock(self, head: Head, turn: Turn, item: OutboxItem) -> None:
         """Ask for an entity."""
@@ -90,8 +89,17 @@ class EntityMail:
             answer = EntityOperationCompleted(task_id, text)
         await self._mail.complete(event.caller, answer)
 
-    async def _to(self, entity_id: str, item: OutboxItem, request: EntityRequest) -> None:
-        arrival = Arrival(request)
+    def _trace(self, head: Head, turn: Turn, item: OutboxItem) -> tuple[str, str]:
+        return sending(self._mail.hub.telemetry, head, turn, item.task_id)
+
+    async def _to(
+        self,
+        entity_id: str,
+        item: OutboxItem,
+        request: EntityRequest,
+        trace: tuple[str, str] = ("", ""),
+    ) -> None:
+        arrival = Arrival(request, trace=trace)
         # signals of one turn may get one and the same time from the service
         await self._mail.to(
             entity_id, ENTITY_INBOX, request.message_id, arrival, order=item.task_id

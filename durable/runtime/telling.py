@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import datetime
 
 from durable.engine.execution import Execution
@@ -14,14 +15,16 @@ from durable.hub import tracing as names
 from durable.hub.hub import Hub
 from durable.hub.messages import WorkItem
 from durable.hub.ringing import count_retry
-from durable.hub.rows import Head
-from durable.hub.tracing import caller_trace, execution_trace, named
-from durable.model.commit import Commit
-from durable.model.entities import EntityId, is_entity
+from durable.hub.rows import Head, InboxRow
+from durable.hub.tracing import caller_trace, execution_trace, named, operation_of
+from durable.model.commit import Commit, Send
+from durable.model.entities import is_entity
 from durable.model.events import (
+    EntityOperation,
     EntityOperationCalled,
     EntityOperationCompleted,
     EntityOperationFailed,
+    EntityOperationSignaled,
     Event,
     EventRaised,
     EventSent,
@@ -36,10 +39,20 @@ from durable.model.events import (
     TimerCreated,
     TimerFired,
     Turn,
+    UpdateRequested,
 )
 from durable.model.failure import FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus
-from durable.telemetry import NO_TELEMETRY, Counter, Histogram, Kind, Span, Trace, span_id_of
+from durable.telemetry import (
+    NO_TELEMETRY,
+    Counter,
+    Histogram,
+    Kind,
+    Span,
+    Trace,
+    span_id_of,
+    trace_id_of,
+)
 
 _NOWHERE = nullcontext()
 Values = dict[str, str | int | float | bool]
@@ -78,10 +91,31 @@ class TurnTelling:
         self._since = self._clock.monotonic()
         self._kind = "entity" if is_entity(head.instance_id) else "orchestration"
         self._awaited: dict[int, Outstanding] = {}
+        self._senders: dict[str, Trace | None] = {}
+        self._performed: list[tuple[Span, datetime, str | None]] = []
 
     def expects(self, execution: Execution) -> None:
         """What the turn may bring the end of."""
         self._awaited = dict(execution.outstanding)
+
+    def took(self, rows: Sequence[InboxRow]) -> None:
+        """What lies in the inbox, for who sent it."""
+        if self._telemetry.traces:
+            self._senders = _senders(rows)
+
+    def operation(self, operation: EntityOperation) -> OperationTelling | None:
+        """To be called as an entity begins an operation; None where nobody takes spans."""
+        if not self._telemetry.traces:
+            return None
+        # it has no place in the trace of who told nobody
+        message = operation.message_id
+        above = self._senders.get(message) or Trace(trace_id_of(message))
+        called = operation_of(self._head.instance_id, operation.operation)
+        about: Values = {names.TYPE: "entity", names.NAME: called}
+        about[names.INSTANCE] = self._head.instance_id
+        name, now = named("entity", called), self._clock.now()
+        span = Span(name, Kind.SERVER, now, above, span_id_of(message), about)
+        return OperationTelling(self._hub, span, self._performed)
 
     def lost(self, why: StorageError) -> None:
         """It was not stored: another has changed the instance, or storage did not take it."""
@@ -91,12 +125,15 @@ class TurnTelling:
             self._telemetry.count(Counter.CONFLICTS, self._function())
 
     def stored(
-        self, commit: Commit, execution: Execution | None, arrived: Sequence[datetime]
+        self, commit: Commit, execution: Execution | None, arrived: Sequence[InboxRow]
     ) -> None:
-        """It stands in history. `arrived` is when each of what was in its inbox came."""
+        """It stands in history. `arrived` is what it took from its inbox."""
         if self._telemetry.measures:
             self._measure(commit, arrived)
+        for span, end, error in self._performed:
+            self._tell(span, end, error)
         if self._telemetry.traces and self._kind == "orchestration":
+            self.took(arrived)
             self._trace(commit, execution)
 
     # ---- measurements ----
@@ -104,11 +141,11 @@ class TurnTelling:
     def _function(self) -> Values:
         return {names.TYPE: self._kind, names.NAME: self._head.name}
 
-    def _measure(self, commit: Commit, arrived: Sequence[datetime]) -> None:
+    def _measure(self, commit: Commit, arrived: Sequence[InboxRow]) -> None:
         head, time, function = self._head, commit.turn.time, self._function()
         taken = {**function, names.REPLAYED: self._replayed}
         self._telemetry.record(Histogram.TURN, self._clock.monotonic() - self._since, taken)
-        waited = [("inbox", moment) for moment in arrived]
+        waited = [("inbox", row.order[0]) for row in arrived]
         if head.sequence == 0 and self._kind == "orchestration":
             waited.append(("start", head.start_at or head.created))
         for event in commit.turn.closing or commit.turn.events:
@@ -140,8 +177,17 @@ class TurnTelling:
             ),
             self._clock.now(),
         )
+        sent = {i.task_id for i in commit.outbox if i.kind in (Send.EVENT, Send.SIGNAL)}
         for event in events:
-            self._trace_event(event, turn, here, execution)
+            # what a fork takes over was sent by another, and taken
+            if isinstance(event, EventSent | EntityOperationSignaled):
+                if event.task_id in sent:
+                    self._trace_sent(event, turn, here)
+            elif isinstance(event, EventRaised | UpdateRequested):
+                if event.message_id in self._senders:
+                    self._trace_taken(event, turn, here)
+            else:
+                self._trace_event(event, turn, here, execution)
         if commit.status.is_terminal or commit.continued:
             self._trace_end(commit, execution, here, events)
 
@@ -149,16 +195,7 @@ class TurnTelling:
         self, event: Event, turn: Turn, here: Trace, execution: Execution | None
     ) -> None:
         time = turn.time
-        if isinstance(event, EventRaised | EventSent):
-            sent = isinstance(event, EventSent)
-            about: Values = {names.TYPE: "event", names.NAME: event.name}
-            if isinstance(event, EventSent):
-                about[names.TARGET] = event.instance_id
-            about |= self._payload(names.INPUT, event.input)
-            name = named("orchestration_event", event.name)
-            kind = Kind.PRODUCER if sent else Kind.CONSUMER
-            self._tell(Span(name, kind, time, here, attributes=self._about(about)), time)
-        elif isinstance(event, _ANSWERS) and event.task_id in self._awaited:
+        if isinstance(event, _ANSWERS) and event.task_id in self._awaited:
             # a timer that is cancelled in the turn in which it fired has ended once
             task = self._awaited.pop(event.task_id)
             name, kind, about = self._task(task)
@@ -177,6 +214,29 @@ class TurnTelling:
             span = Span(name, kind, task.since, here, span_id_of(*parts), self._about(about))
             self._tell(span, time, _error(getattr(event, "failure", None)))
 
+    def _trace_taken(self, event: EventRaised | UpdateRequested, turn: Turn, here: Trace) -> None:
+        about: Values = {names.TYPE: "event", names.NAME: event.name}
+        about |= self._payload(names.INPUT, event.input)
+        name, link = named("orchestration_event", event.name), self._senders[event.message_id]
+        span = Span(name, Kind.CONSUMER, turn.time, here, "", self._about(about), link)
+        self._tell(span, turn.time)
+
+    def _trace_sent(
+        self, event: EventSent | EntityOperationSignaled, turn: Turn, here: Trace
+    ) -> None:
+        if isinstance(event, EventSent):
+            about: Values = {names.TYPE: "event", names.NAME: event.name}
+            about[names.TARGET] = event.instance_id
+            name = named("orchestration_event", event.name)
+        else:
+            called = operation_of(event.entity_id, event.operation)
+            about = {names.TYPE: "entity", names.NAME: called, names.TARGET: event.entity_id}
+            name = named("signal_entity", called)
+        about |= self._payload(names.INPUT, event.input)
+        span_id = span_id_of(turn.execution_id, event.task_id)
+        span = Span(name, Kind.PRODUCER, turn.time, here, span_id, self._about(about))
+        self._tell(span, turn.time)
+
     def _task(self, task: Outstanding) -> tuple[str, Kind, Values]:
         """The span's name and kind, and what is special about it."""
         match event := task.event:
@@ -186,8 +246,7 @@ class TurnTelling:
                 about |= self._payload(names.INPUT, event.input)
                 return named("orchestration", event.name, event.version), Kind.CLIENT, about
             case EntityOperationCalled():
-                entity = EntityId.parse(event.entity_id).name
-                operation = f"{entity}:{event.operation}"
+                operation = operation_of(event.entity_id, event.operation)
                 about = {names.TYPE: "entity", names.NAME: operation}
                 about[names.TARGET] = event.entity_id
                 return named("call_entity", operation), Kind.CLIENT, about
@@ -234,6 +293,35 @@ class TurnTelling:
 
     def _tell(self, span: Span, end: datetime, error: str | None = None) -> None:
         self._telemetry.begin(span).end(max(end, span.start), error=error)
+
+
+class OperationTelling:
+    """One operation of an entity; it is told of with the turn that has it."""
+
+    def __init__(
+        self, hub: Hub, span: Span, performed: list[tuple[Span, datetime, str | None]]
+    ) -> None:
+        self._telemetry, self._clock = hub.telemetry, hub.storage.clock
+        self._span, self._performed = span, performed
+
+    @property
+    def place(self) -> AbstractContextManager[None]:
+        """Within it, what the operation's code does belongs to the operation's span."""
+        assert self._span.parent is not None
+        return self._telemetry.within(replace(self._span.parent, span_id=self._span.span_id))
+
+    def ended(
+        self, operation: EntityOperation, result: str | None, failure: FailureDetails | None
+    ) -> None:
+        """What came of it. `operation` has its payload."""
+        about, span = dict(self._span.attributes), self._span
+        if self._telemetry.payloads:
+            texts = {names.INPUT: operation.input, names.OUTPUT: result}
+            about |= {name: text for name, text in texts.items() if isinstance(text, str)}
+        if failure is not None:
+            about[names.ERROR] = failure.error_type
+        told = replace(span, attributes=about), self._clock.now(), _error(failure)
+        self._performed.append(told)
 
 
 def tell_of_activity(hub: Hub, item: WorkItem, text: str | None) -> ActivityTelling | None:
@@ -287,6 +375,12 @@ class ActivityTelling:
         elif event is not None and self._telemetry.payloads and isinstance(event.result, str):
             about[names.OUTPUT] = event.result
         self.span.end(self._clock.now(), error=error, attributes=about)
+
+
+def _senders(rows: Sequence[InboxRow]) -> dict[str, Trace | None]:
+    """The span that sent each message; None where that was not told of."""
+    arrivals = (arrival for row in rows for arrival in row.arrivals)
+    return {getattr(each.event, "message_id", ""): Trace.parse(each.trace) for each in arrivals}
 
 
 def _error(failure: FailureDetails | None) -> str | None:

@@ -336,7 +336,7 @@ class Turns(ABC, Generic[X]):
             telling.lost(lost)
             return
         taken, rows = set(consumed), self._inbox.rows if self._inbox else []
-        arrived = [row.order[0] for row in rows if row.key in taken]
+        arrived = [row for row in rows if row.key in taken]
         telling.stored(commit, execution if isinstance(execution, Execution) else None, arrived)
 
     def _consumed(self, keys: Sequence[str]) -> None:

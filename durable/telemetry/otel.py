@@ -97,15 +97,18 @@ class OpenTelemetry:
             return Unseen()
 
     def _start(self, span: Span) -> trace.Span:
-        parent, ids, above = span.parent, self._tracer.id_generator, None
+        parent, ids, above, links = span.parent, self._tracer.id_generator, None, None
         if parent is not None:
             above = _context(parent, self.flags, span.name, contexts.Context())
+        if span.link is not None:
+            links = [trace.Link(_remote(span.link, self.flags, span.name))]
         with ids.given(span.span_id, "" if parent is None else parent.trace_id):
             started: trace.Span = self._tracer.start_span(
                 span.name,
                 above,
                 _KINDS[span.kind],
                 span.attributes,
+                links,
                 start_time=_nanoseconds(span.start),
             )
         return started
@@ -219,15 +222,19 @@ def _context(
 ) -> contexts.Context:
     if not parent.span_id:
         return base
-    sampled = flags(parent.trace_id, name) if parent.flags is None else parent.flags
-    remote = SpanContext(
-        int(parent.trace_id, 16),
-        int(parent.span_id, 16),
+    remote = _remote(parent, flags, name)
+    return trace.set_span_in_context(NonRecordingSpan(remote), base)
+
+
+def _remote(place: Trace, flags: Callable[[str, str], int], name: str) -> SpanContext:
+    sampled = flags(place.trace_id, name) if place.flags is None else place.flags
+    return SpanContext(
+        int(place.trace_id, 16),
+        int(place.span_id, 16),
         is_remote=True,
         trace_flags=TraceFlags(sampled),
-        trace_state=TraceState.from_header([parent.state] if parent.state else []),
+        trace_state=TraceState.from_header([place.state] if place.state else []),
     )
-    return trace.set_span_in_context(NonRecordingSpan(remote), base)
 
 
 def _nanoseconds(moment: datetime) -> int:

@@ -56,7 +56,7 @@ class Trace:
 @dataclass(frozen=True, slots=True)
 class Span:
     """A span that begins at `start`. Without `parent` it is a child of the caller's current span;
-    without `span_id` it gets a random one."""
+    without `span_id` it gets a random one. `link` is the span that led to it from another trace."""
 
     name: str
     kind: Kind
@@ -64,6 +64,7 @@ class Span:
     parent: Trace | None = None
     span_id: str = ""
     attributes: Attributes = field(default_factory=dict)
+    link: Trace | None = None
 
 
 def span_id_of(*parts: str | int) -> str:

@@ -47,6 +47,16 @@ async def begin(req: func.HttpRequest, client: df.DurableOrchestrationClient) ->
     return await client.start_new("waiting", "w")
 
 
+@app.route(route="asked", auth_level=func.AuthLevel.ANONYMOUS)
+def asked(req: func.HttpRequest) -> str:
+    return req.headers["traceparent"]
+
+
+@app.entity_trigger(context_name="context")
+def total(context: df.EntityContext) -> int:
+    return context.get_input(int)
+
+
 @app.activity_trigger(input_name="value")
 def work(value: int) -> int:
     with trace.get_tracer("app").start_as_current_span("inside"):
@@ -69,8 +79,10 @@ async def child(context: df.DurableOrchestrationContext) -> int:
 
 
 @app.orchestration_trigger(context_name="context")
-async def parent(context: df.DurableOrchestrationContext) -> int:
-    return await context.call_sub_orchestrator(child)
+async def parent(context: df.DurableOrchestrationContext) -> object:
+    result = await context.call_sub_orchestrator(child)
+    answer = await context.call_http("GET", context.get_input(str))
+    return [await context.call_entity(df.EntityId("total", "t"), "set", result), answer.content]
 
 
 @app.orchestration_trigger(context_name="context")
@@ -132,10 +144,12 @@ async def test_two_workers_tell_of_one_trace(azurite: Azurite, tmp_path: Path) -
         alwaysQueueActivities=True,
         callsPerMessage=1,
         maxConcurrentActivityFunctions=3,
+        http={"allowedPrivateTargets": ["127.0.0.1"]},
     )
     async with two(tmp_path, azurite, hub) as (one, other):
-        await one.start("parent", "p")
-        assert (await other.ended("p", 60))["output"] == 66
+        await one.start("parent", "p", json.dumps(f"{other.address}/api/asked").encode())
+        result, asked = (await other.ended("p", 60))["output"]
+        assert result == 66
         told = await _told(tmp_path, "orchestration:parent")
     told.check()
     assert len(told.pids("activity:work")) == 2
@@ -145,6 +159,11 @@ async def test_two_workers_tell_of_one_trace(azurite: Azurite, tmp_path: Path) -
     kinds = sorted(span["kind"] for span in told.named("orchestration:child"))
     assert kinds == ["SpanKind.CLIENT", "SpanKind.SERVER"]
     assert len(told.named("orchestration:child:timer")) == 1
+    # who is called over HTTP or by a message finds its place
+    (request,) = told.named("activity:durable_http")
+    assert asked == f"00-{TRACE}-{request['context']['span_id'][2:]}-01"
+    (call,), (run,) = told.named("call_entity:total:set"), told.named("entity:total:set")
+    assert run["parent_id"] == call["context"]["span_id"]
 
 
 async def test_a_trace_outlives_a_killed_worker(azurite: Azurite, tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ class Told:
         self.spans: dict[str, Trace] = {}
         """Of each span its id, and the place in its trace that it is below."""
         self.turns = 0
+        self.links: dict[str, Trace] = {}
+        """Of each span that has one, the span in another trace that led to it."""
         self._traces: dict[str, str] = {}
         """The trace of each execution."""
 
@@ -50,6 +52,8 @@ class Told:
         again = about.get(names.INSTANCE) in self._watch.removed
         require(again or span_id not in self.spans, f"told twice: {span}")
         self.spans[span_id] = above
+        if span.link is not None:
+            self.links[span_id] = span.link
         execution = str(about.get(names.EXECUTION, ""))
         if execution:
             trace_id = self._traces.setdefault(execution, above.trace_id)
@@ -73,15 +77,22 @@ class Told:
         self._watch.require(set(attributes) <= _NAMES_OF_MEASURES, f"{counter} {attributes}")
 
     def check(self) -> None:
-        """Each span's parent is of its trace: told, or known and lost with the process that would
-        have told of it. A child is in the trace of its parent."""
+        """Each span's parent is of its trace, and its link's end: told, or known and lost with the
+        process that would have told of it. A child is in the trace of its parent."""
         for execution, number in self._watch.known:
             child = self._traces.get(child_execution_id(execution, number))
             own = self._traces.get(execution)
             assert None in (child, own) or child == own, f"children of {execution} elsewhere"
         lost = {span_id_of(execution): trace for execution, trace in self._traces.items()}
         waited = {span_id_of(*task) for task in self._watch.known}
-        for span_id, above in self.spans.items():
+        waited |= {
+            span_id_of(execution, number, sequence)
+            for execution, sequence in self._watch.turns
+            if execution in self._watch.rewound
+            for asker, number in self._watch.known
+            if asker == execution
+        }
+        for span_id, above in [*self.spans.items(), *self.links.items()]:
             if not above.span_id:
                 continue
             parent = self.spans.get(above.span_id)

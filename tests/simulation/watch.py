@@ -73,7 +73,6 @@ class Watch:
         self._ended: set[Task] = set()
         self._raised: set[tuple[str, str]] = set()
         self._answered: set[tuple[str, str]] = set()
-        self._rewound: set[str] = set()
         self._latest: dict[str, datetime] = {}
         self.ids: dict[str, set[str]] = {}
         """Of each instance, what its lives and executions were called."""
@@ -83,6 +82,8 @@ class Watch:
         """Every task that a commit asked for, by execution and number."""
         self.turns: set[Task] = set()
         """Every turn that was stored, by the execution that decided and number."""
+        self.rewound: set[str] = set()
+        """Executions that were."""
         self.taken: set[Task] = set()
         """What forks took over: it is done, and nobody may do it for them."""
         self.ahead = False
@@ -271,7 +272,7 @@ class Watch:
             undone = {(execution, number) for number in event.undone}
             self._ended -= undone
             self.taken -= undone
-            self._rewound.add(execution)
+            self.rewound.add(execution)
         number: int | None = getattr(event, "task_id", None)
         if number is None or isinstance(event, EntityReplied):
             return
@@ -289,7 +290,7 @@ class Watch:
 
     def _update_answered(self, life: str, answer: UpdateAnswered, turn: Turn) -> None:
         """An update is answered once, but for what a rewind has undone."""
-        once, again = (life, answer.message_id), turn.execution_id in self._rewound
+        once, again = (life, answer.message_id), turn.execution_id in self.rewound
         self.require(again or once not in self._answered, f"{life}: answered twice: {answer}")
         self._answered.add(once)
 

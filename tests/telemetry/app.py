@@ -112,6 +112,43 @@ async def calling_an_entity(context: df.DurableOrchestrationContext) -> Any:
     return await context.call_entity(df.EntityId("counter", "a"), "add", 3)
 
 
+@app.entity_trigger(context_name="context")
+def account(context: df.EntityContext) -> int:
+    places.append(trace.get_current_span().get_span_context())
+    if broken:
+        raise ValueError("empty")
+    return 5
+
+
+@app.orchestration_trigger(context_name="context")
+async def paying(context: df.DurableOrchestrationContext) -> Any:
+    context.signal_entity(df.EntityId("account", "a"), "note")
+    return await context.call_entity(df.EntityId("account", "a"), "pay", 3)
+
+
+@app.orchestration_trigger(context_name="context")
+async def waiting(context: df.DurableOrchestrationContext) -> Any:
+    return await context.wait_for_external_event("go")
+
+
+@app.orchestration_trigger(context_name="context")
+async def sending(context: df.DurableOrchestrationContext) -> None:
+    context.send_event(context.get_input(), "go", 1)
+
+
+@app.orchestration_trigger(context_name="context")
+async def updated(context: df.DurableOrchestrationContext) -> int:
+    update = await context.wait_for_update("add", int)
+    update.answer(update.data + 1)
+    return update.data
+
+
+@app.orchestration_trigger(context_name="context")
+async def asking(context: df.DurableOrchestrationContext) -> Any:
+    uri, headers = context.get_input()
+    return (await context.call_http("GET", uri, headers=headers)).status_code
+
+
 @app.orchestration_trigger(context_name="context")
 async def parent_of_all(context: df.DurableOrchestrationContext) -> Any:
     return await context.call_sub_orchestrator(chain)

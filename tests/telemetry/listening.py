@@ -12,7 +12,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
-from durable.telemetry import Telemetry, open_telemetry
+from durable.telemetry import NO_TELEMETRY, Telemetry, open_telemetry
+from durable.testing import TestHub
 
 
 class Listener:
@@ -73,6 +74,12 @@ class Listener:
             )
             for p in points
         ]
+
+
+def deafen(hub: TestHub) -> None:
+    """Let its client be of a process where nobody listens, as the command line is."""
+    client: Any = hub.client.native_client
+    client._hub.telemetry = NO_TELEMETRY
 
 
 def _plain(attributes: Mapping[str, Any] | None) -> dict[str, Any]:

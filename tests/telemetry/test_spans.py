@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -11,10 +10,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import StatusCode
 
-from durable.telemetry import NO_TELEMETRY
 from durable.testing import TestHub
 from tests.telemetry.app import app, broken, places, seen
-from tests.telemetry.listening import Listener
+from tests.telemetry.listening import Listener, deafen
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +87,7 @@ async def test_what_an_orchestrator_logs_belongs_to_its_span(known: bool) -> Non
     heard = Listener()
     async with TestHub(app, telemetry=heard.telemetry) as hub:
         if not known:
-            _deafen(hub)
+            deafen(hub)
         with heard.tracers.get_tracer("test").start_as_current_span("request"):
             await hub.run("chain")
     whole = heard.only("orchestration:chain").context
@@ -272,7 +270,7 @@ async def test_many_starts_are_one_span() -> None:
 async def test_an_instance_that_nobody_gave_a_trace_begins_one() -> None:
     heard = Listener()
     async with TestHub(app, telemetry=heard.telemetry) as hub:
-        _deafen(hub)
+        deafen(hub)
         await hub.run("parent_of_all")
         await hub.run("chain")
     assert heard.tree() == [
@@ -291,7 +289,7 @@ async def test_a_trace_that_is_not_sampled_has_no_spans(known: bool) -> None:
     heard = Listener(sampler=ParentBased(ALWAYS_OFF))
     async with TestHub(app, telemetry=heard.telemetry) as hub:
         if not known:
-            _deafen(hub)
+            deafen(hub)
         await hub.run("parent_of_all")
         # the caller has decided otherwise
         caller = f"00-{'ab' * 16}-{'cd' * 8}-01", ""
@@ -310,12 +308,6 @@ async def test_payloads_are_left_out_unless_asked_for(payloads: bool) -> None:
     assert ("s3cret" in said, "t0ken" in said) == (payloads, payloads)
     given = [_of(s, "task.input") for s in heard.spans if s.name == "activity:double"]
     assert given == (["4"] if payloads else [None])
-
-
-def _deafen(hub: TestHub) -> None:
-    """Start instances as a process where nobody listens, as the command line does."""
-    client: Any = hub.client.native_client
-    client._hub.telemetry = NO_TELEMETRY
 
 
 def _of(span: ReadableSpan, name: str, prefix: str = "") -> object:
