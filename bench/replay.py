@@ -15,7 +15,7 @@ from typing import Any
 
 from durable.engine.context import DurableOrchestrationContext
 from durable.engine.execution import Execution
-from durable.hub.rows import StoredTurn, decode_turn, encode_turn
+from durable.hub.turns import StoredTurn, decode_turn, encode_turn
 from durable.model.events import Arrival, ExecutionStarted, TaskCompleted, TaskScheduled
 from durable.model.functions import OrchestratorDefinition
 

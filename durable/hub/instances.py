@@ -26,8 +26,9 @@ from durable.hub.keys import (
 )
 from durable.hub.payloads import INLINE_TURN, Spill
 from durable.hub.removal import Removal
-from durable.hub.rows import (
-    Head,
+from durable.hub.rows import Head
+from durable.hub.tail import fits, slot, slot_text, texts_in_head
+from durable.hub.turns import (
     InboxRow,
     StoredTurn,
     decode_arrivals,
@@ -35,7 +36,6 @@ from durable.hub.rows import (
     encode_turn,
     turn_values,
 )
-from durable.hub.tail import fits, slot, slot_text, texts_in_head
 from durable.model.entities import is_entity
 from durable.model.events import Arrival
 from durable.ports import Delete, Insert, Merge, Op, Replace

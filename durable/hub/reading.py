@@ -13,9 +13,10 @@ from durable.hub.columns import payload_from_columns
 from durable.hub.formats import check_format
 from durable.hub.keys import HubNames, encode, head_key, history_range, inbox_owner
 from durable.hub.payloads import digest, join, payload_row_keys, payloads_of
-from durable.hub.rows import Head, StoredTurn, decode_turn
+from durable.hub.rows import Head
 from durable.hub.tail import SLOTS, is_in_head, texts_in_head, turn_of_slot, turns_along
 from durable.hub.together import together
+from durable.hub.turns import StoredTurn, decode_turn
 from durable.model.events import INCOMING, EntityOperation, Event, Payload, PayloadRef
 from durable.ports import Row, Storage, Where
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from durable.hub.payloads import spilled_names
-from durable.hub.rows import Head, StoredTurn
+from durable.hub.rows import Head
+from durable.hub.turns import StoredTurn
 from durable.model.commit import OutboxItem, Send
 from durable.model.entities import is_entity
 from durable.model.events import PayloadRef

@@ -13,7 +13,8 @@ from typing import Any
 
 from durable.hub.columns import payload_from_columns
 from durable.hub.payloads import references
-from durable.hub.rows import Head, StoredTurn, decode_turn
+from durable.hub.rows import Head
+from durable.hub.turns import StoredTurn, decode_turn
 from durable.model.entities import is_entity
 from durable.model.events import TaskFailed, Turn
 from durable.ports import Row

@@ -11,7 +11,8 @@ from datetime import datetime
 from durable.errors import RowChanged, RowExists, RowMissing
 from durable.hub.formats import FORMAT
 from durable.hub.keys import HubNames, due_key, shard
-from durable.hub.rows import Head, has_id
+from durable.hub.ranges import has_id
+from durable.hub.rows import Head
 from durable.model.entities import is_entity
 from durable.ports import ANY, Delete, Insert, Merge, Storage, Value
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from durable.errors import StorageError, UnknownFormat
 from durable.hub.messages import WorkItem
-from durable.hub.rows import Head, Holding, has_id
+from durable.hub.ranges import has_id
+from durable.hub.rows import Head, Holding
 from durable.model.events import Arrival, TaskCompleted, TaskFailed, TaskScheduled
 from durable.runtime.guards import Guard
 from durable.runtime.hold import Hold, TaskKey

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from durable.errors import AmbiguousAnswer, RowChanged, RowMissing, Throttled
 from durable.hub.reduction import reduced
-from durable.hub.rows import Head, Holding, StoredTurn
+from durable.hub.rows import Head, Holding
+from durable.hub.turns import StoredTurn
 from durable.model.commit import OutboxItem, Send
 from durable.model.events import TaskScheduled, Turn
 from durable.model.failure import PROCESS_DIED, FailureDetails

@@ -15,9 +15,11 @@ from durable.engine.execution import Execution
 from durable.errors import NonDeterminismError, RowChanged
 from durable.hub.answers import answers_of
 from durable.hub.messages import WorkItem
+from durable.hub.ranges import has_id
 from durable.hub.reading import PayloadGone
-from durable.hub.rows import Head, InboxRow, has_id
+from durable.hub.rows import Head
 from durable.hub.timers import START
+from durable.hub.turns import InboxRow
 from durable.model.commit import Commit, OutboxItem, Send
 from durable.model.events import (
     Arrival,

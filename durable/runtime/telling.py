@@ -15,8 +15,9 @@ from durable.hub import tracing as names
 from durable.hub.hub import Hub
 from durable.hub.messages import WorkItem
 from durable.hub.ringing import count_retry
-from durable.hub.rows import Head, InboxRow
+from durable.hub.rows import Head
 from durable.hub.tracing import caller_trace, execution_trace, named, operation_of
+from durable.hub.turns import InboxRow
 from durable.model.commit import Commit, Send
 from durable.model.entities import is_entity
 from durable.model.events import (

@@ -26,7 +26,9 @@ from durable.errors import (
 )
 from durable.hub.instances import Inbox
 from durable.hub.payloads import Spill
-from durable.hub.rows import Head, Holding, StoredTurn, encode_ids
+from durable.hub.ranges import encode_ids
+from durable.hub.rows import Head, Holding
+from durable.hub.turns import StoredTurn
 from durable.model.commit import Commit, Send
 from durable.model.entities import is_entity
 from durable.model.events import Arrival, ExecutionResumed, PayloadRef, TaskScheduled, Turn

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from durable.errors import StorageError, UnknownFormat
 from durable.hub.messages import Doorbell, WorkItem
+from durable.hub.ranges import has_id
 from durable.hub.ringing import repeat
-from durable.hub.rows import has_id
 from durable.model.events import Arrival
 from durable.model.failure import PROCESS_DIED, FailureDetails
 from durable.model.instance import OrchestrationRuntimeStatus

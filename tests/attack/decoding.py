@@ -20,7 +20,8 @@ import azure.functions as func
 from durable.codec import decode
 from durable.hub.columns import payload_from_columns
 from durable.hub.decoding import decode_message
-from durable.hub.rows import Head, decode_arrivals, decode_turn
+from durable.hub.rows import Head
+from durable.hub.turns import decode_arrivals, decode_turn
 from durable.model.entities import EntityId
 from durable.model.failure import FailureDetails
 from durable.model.instance import check_instance_id

@@ -10,8 +10,9 @@ from typing import Any
 from durable.hub.columns import payload_from_columns
 from durable.hub.hub import Hub
 from durable.hub.keys import ENTITY_INBOX, encode
-from durable.hub.rows import Head, StoredTurn, decode_turn
+from durable.hub.rows import Head
 from durable.hub.tail import texts_in_head, turn_of_slot, turns_along
+from durable.hub.turns import StoredTurn, decode_turn
 from durable.ports import Row, Storage
 
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from durable.hub.rows import Head, Holding, StoredTurn
+from durable.hub.rows import Head, Holding
+from durable.hub.turns import StoredTurn
 from durable.model.entities import Lock
 from durable.model.events import (
     EntityLockGranted,

@@ -8,7 +8,7 @@ from typing import Any
 
 from durable.codec import encode
 from durable.engine.execution import Execution
-from durable.hub.rows import StoredTurn, decode_turn, encode_turn
+from durable.hub.turns import StoredTurn, decode_turn, encode_turn
 from durable.model.commit import Commit
 from durable.model.events import (
     Arrival,

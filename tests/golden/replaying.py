@@ -10,7 +10,8 @@ from typing import Any
 from durable.client import DurableOrchestrationClient
 from durable.engine.execution import Execution
 from durable.engine.forking import prefix_of
-from durable.hub.rows import Head, encode_ids
+from durable.hub.ranges import encode_ids
+from durable.hub.rows import Head
 from durable.model.event_json import event_to_dict
 from durable.model.events import (
     INCOMING,

@@ -19,7 +19,7 @@ from durable.engine.context import DurableOrchestrationContext
 from durable.engine.execution import Execution
 from durable.hub.hub import Hub
 from durable.hub.payloads import Spill
-from durable.hub.rows import StoredTurn
+from durable.hub.turns import StoredTurn
 from durable.management import LinkSigner, ManagementApi
 from durable.model.events import Arrival, Completion, ExecutionStarted
 from durable.model.functions import OrchestratorDefinition, Registry

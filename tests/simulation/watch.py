@@ -16,8 +16,9 @@ from typing import Any
 from durable.hub.columns import payload_from_columns
 from durable.hub.keys import encode, gate_key, payload_key, turn_key
 from durable.hub.payloads import join, payload_row_keys
-from durable.hub.rows import PURGING, Head, StoredTurn, decode_turn
+from durable.hub.rows import PURGING, Head
 from durable.hub.tail import slot, texts_in_head, turn_of_slot, turns_along
+from durable.hub.turns import StoredTurn, decode_turn
 from durable.model.commit import Send
 from durable.model.events import (
     EntityLockGranted,

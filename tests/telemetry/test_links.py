@@ -16,7 +16,7 @@ from durable.errors import AmbiguousAnswer, RowChanged
 from durable.hub import instances
 from durable.hub.instances import Instances
 from durable.hub.keys import encode
-from durable.hub.rows import decode_arrivals, encode_arrivals
+from durable.hub.turns import decode_arrivals, encode_arrivals
 from durable.model.events import Arrival, EventRaised, TaskCompleted
 from durable.outbound import LateSender
 from durable.testing import TestHub
