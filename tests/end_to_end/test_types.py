@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from durable.client import DurableOrchestrationClient
 from durable.hub.hub import Hub
+from durable.model.events import Event
 from durable.storage.azure import Connection, open_storage
+from durable.testing import TestHub
+from durable.testing.replay import replay
 from tests.azurite import Azurite
 from tests.end_to_end import typed_app as shop
 from tests.end_to_end.apps import write_app
@@ -30,7 +36,7 @@ PATIENCE = 60.0
 
 
 async def test_the_types_of_what_a_killed_worker_asked_for(
-    azurite: Azurite, tmp_path: Path
+    azurite: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = write_app(tmp_path, "from tests.end_to_end.typed_app import app\n")
     notes = tmp_path / "notes"
@@ -48,6 +54,7 @@ async def test_the_types_of_what_a_killed_worker_asked_for(
             (left,) = workers
             await client.raise_event("t", "approved", OUTCOME.approval)
             status = await client.wait_for_completion("t", PATIENCE)
+            events = await client.get_history("t", payloads=True)
     said = _read(notes)
     # a repr has the class of each value in it
     assert [pid, "processed", repr(BEFORE)] in said
@@ -69,6 +76,20 @@ async def test_the_types_of_what_a_killed_worker_asked_for(
     assert isinstance(outcome.before.page, shop.Page)
     assert repr(status.get_input(shop.Order)) == repr(ORDER)
     assert repr(status.get_custom_status(shop.Before)) == repr(BEFORE)
+
+    # the testing kit has no other engine: a crash there leaves the history that is here
+    monkeypatch.setenv("NOTES", str(tmp_path / "kit"))
+    replay(events, shop.app, instance_id="t").check()
+    async with TestHub(shop.app) as kit:
+        await kit.start(shop.process, ORDER, instance_id="t")
+        kit.crash()
+        await kit.raise_event("t", "approved", OUTCOME.approval)
+        assert repr(await kit.result("t", expected_type=shop.Outcome)) == repr(OUTCOME)
+        assert _kinds(await kit.history("t")) == _kinds(events)
+
+
+def _kinds(history: Sequence[tuple[datetime, Event]]) -> list[str]:
+    return [type(event).__name__ for _, event in history]
 
 
 async def _noted(notes: Path, what: str) -> str:
