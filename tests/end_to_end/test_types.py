@@ -48,7 +48,8 @@ async def test_the_types_of_what_a_killed_worker_asked_for(
         async with await open_storage(connection) as opened:
             client = DurableOrchestrationClient(Hub(opened.storage, hub))
             await client.start_new(shop.process, "t", ORDER)
-            pid = await _noted(notes, "processed")
+            await _approval_is_awaited(client)
+            (pid,) = [pid for pid, what, _ in _read(notes) if what == "processed"]
             workers = {str(each.popen.pid): each for each in (one, other)}
             workers.pop(pid).popen.kill()
             (left,) = workers
@@ -92,14 +93,15 @@ def _kinds(history: Sequence[tuple[datetime, Event]]) -> list[str]:
     return [type(event).__name__ for _, event in history]
 
 
-async def _noted(notes: Path, what: str) -> str:
-    """The process that has noted it; another one writes the file, so one has to look."""
+async def _approval_is_awaited(client: DurableOrchestrationClient) -> None:
+    """Return once the turn is stored that waits for it: it sets the custom status too."""
     async with asyncio.timeout(PATIENCE):
         while True:
-            if found := next((pid for pid, noted, _ in _read(notes) if noted == what), None):
-                return found
+            status = await client.get_status("t")
+            if status is not None and status.custom_status:
+                return
             await asyncio.sleep(0.05)
 
 
 def _read(notes: Path) -> list[list[str]]:
-    return [line.split("\t") for line in notes.read_text().splitlines()] if notes.exists() else []
+    return [line.split("\t") for line in notes.read_text().splitlines()]
