@@ -1,17 +1,19 @@
 """Where in user code something was asked for, found when an error is to say it and never before.
 
-User code is what does not belong to this package, nor to asyncio.
+User code is what does not belong to this package, nor to the standard library.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import PurePath
 from types import FrameType, TracebackType
 from typing import Any
 
 from durable.model.places import Place
 
 _PACKAGE = __name__.partition(".")[0]
+_INSTALLED = {"site-packages", "dist-packages"}
 UNKNOWN = Place("orchestrator", 0)
 
 
@@ -48,13 +50,17 @@ def standing(code: Any) -> Place:
 
 
 def raising(error: BaseException) -> Place:
-    """The last line of user code in an error's traceback: libraries below it are not at fault."""
-    place, traceback = UNKNOWN, error.__traceback__
+    """The last line of user code in an error's traceback: libraries below it are not at fault, or
+    all of it is installed."""
+    written, installed, traceback = UNKNOWN, UNKNOWN, error.__traceback__
     while traceback is not None:
-        if _is_users(traceback.tb_frame):
-            place = _at(traceback.tb_frame, traceback.tb_lineno)
+        frame = traceback.tb_frame
+        if _is_users(frame):
+            installed = _at(frame, traceback.tb_lineno)
+            if _INSTALLED.isdisjoint(PurePath(installed.file).parts):
+                written = installed
         traceback = traceback.tb_next
-    return place
+    return installed if written is UNKNOWN else written
 
 
 def frames_of_ours(traceback: TracebackType | None) -> int:
@@ -67,7 +73,7 @@ def frames_of_ours(traceback: TracebackType | None) -> int:
 
 def _is_users(frame: FrameType) -> bool:
     name = str(frame.f_globals.get("__name__", ""))
-    return not is_ours(frame) and name.partition(".")[0] != "asyncio"
+    return not is_ours(frame) and name.partition(".")[0] not in sys.stdlib_module_names
 
 
 def _at(frame: FrameType, line: int) -> Place:

@@ -47,6 +47,8 @@ def name_of(status: InstanceStatus, prefix: str, kind: Format) -> str:
 
 
 def _instance(status: InstanceStatus) -> dict[str, Any]:
+    fork = status.forked_from
+    source = {"forkedFrom": {"instanceId": fork.instance_id, "step": fork.step}} if fork else {}
     return {
         "instanceId": status.instance_id,
         "name": status.name,
@@ -56,6 +58,7 @@ def _instance(status: InstanceStatus) -> dict[str, Any]:
         "executionId": status.execution_id,
         "version": status.version,
         "parentInstanceId": status.parent_instance_id,
+        **source,
         "tags": status.tags,
         "input": _value(status.input),
         "output": _value(status.output),

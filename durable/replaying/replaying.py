@@ -18,6 +18,7 @@ from durable.replaying.files import histories_in, history_in, history_of
 from durable.replaying.report import Replayed, ReplayReport, Verdict
 from durable.replaying.steps import step_of
 from durable.replaying.stored import StoredHistory, UnreadableHistory
+from durable.runtime.forking import took_nothing_over
 from durable.runtime.loopless import without_event_loop
 
 Stored = StoredHistory | UnreadableHistory
@@ -82,6 +83,9 @@ def judge(
     refusal = (versioning or VersioningOptions()).refusal(history.version)
     if refusal is not None:
         return _judged(history, Verdict.SKIPPED, why=refusal)
+    if (failure := took_nothing_over(history.turns)) is not None:
+        why = f"a fork that took nothing over: {failure.message}"
+        return _judged(history, Verdict.SKIPPED, why=why)
     definition = registry.orchestrators.get(history.name)
     if definition is None:
         return _judged(history, Verdict.GONE)

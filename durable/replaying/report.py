@@ -22,7 +22,8 @@ class Verdict(StrEnum):
     MENDED = "mended"
     """It failed, and the code now gets past that: a rewind would let it go on."""
     SKIPPED = "skipped"
-    """There is nothing to replay: an entity, or a version that this app leaves to others."""
+    """There is nothing to replay: an entity, a version that this app leaves to others, or a fork
+    that took nothing over."""
     MISMATCH = "mismatch"
     """The code decides something else."""
     FAILS = "fails"

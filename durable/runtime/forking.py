@@ -12,7 +12,13 @@ from durable.errors import ForkError
 from durable.hub.forking import prefix_for
 from durable.hub.instances import Instances
 from durable.hub.rows import Head
-from durable.model.events import ExecutionCompleted, ExecutionStarted, ExecutionTerminated, Turn
+from durable.model.events import (
+    ExecutionCompleted,
+    ExecutionStarted,
+    ExecutionTerminated,
+    Scheduling,
+    Turn,
+)
 from durable.model.failure import FailureDetails
 from durable.runtime.loopless import without_event_loop
 
@@ -54,6 +60,17 @@ def not_taken_over(head: Head, history: Sequence[Turn]) -> FailureDetails | None
     ends = (e.failure for turn in history for e in turn.events if isinstance(e, ExecutionCompleted))
     what = f"nothing could be taken over of instance {head.takes_over.instance_id!r}"
     return next(ends, None) or FailureDetails(what, _FAILED)
+
+
+def took_nothing_over(history: Sequence[Turn]) -> FailureDetails | None:
+    """Why a history is that of a fork which took nothing over; None for any other. No code ever
+    ran for it, and none will."""
+    events = [event for turn in history for event in turn.events]
+    end = next((event for event in events if isinstance(event, ExecutionCompleted)), None)
+    if end is None or end.failure is None or end.failure.error_type != _FAILED:
+        return None
+    # code that raises such an error by itself has at least done something before
+    return None if any(isinstance(event, Scheduling) for event in events) else end.failure
 
 
 _FAILED = f"{ForkError.__module__}.{ForkError.__qualname__}"

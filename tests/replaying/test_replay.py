@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pydantic
 import pytest
 
 import durable as df
@@ -177,6 +178,17 @@ async def test_code_that_fails_where_history_goes_on(hub: MemoryHub) -> None:
     assert found.failure.error_type == "TypeError"
     assert found.expected == "activity 'ship' (task 1)"
     assert "FAILS  order" in found.text
+
+
+@pytest.mark.parametrize("library", [json.loads, pydantic.TypeAdapter(int).validate_json])
+async def test_code_that_fails_in_a_library_is_named_and_not_the_library(
+    hub: MemoryHub, library: Callable[[str], Any]
+) -> None:
+    async def order(context: Context) -> Any:
+        return library("no JSON")
+
+    found = only(await report_of(hub, "done", order=order))
+    assert (found.verdict, found.place.text) == (Verdict.FAILS, 'return library("no JSON")')
 
 
 async def test_code_that_fails_at_the_end(hub: MemoryHub) -> None:

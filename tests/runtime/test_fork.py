@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -14,12 +15,13 @@ from durable.errors import (
     InvalidInstanceIdError,
     InvalidRequestError,
 )
+from durable.exporting.formats import content_of
 from durable.hub.formats import FORMAT
 from durable.hub.keys import encode, head_key
 from durable.model.entities import EntityId
 from durable.model.functions import OrchestratorDefinition
 from durable.model.instance import OrchestrationRuntimeStatus as Status
-from durable.replaying import replay, replay_instances
+from durable.replaying import Verdict, replay, replay_instances
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import DiesAt
 
@@ -188,6 +190,30 @@ async def test_a_source_that_is_gone_when_the_fork_begins(what: str) -> None:
         await hub.run(5)
         again = await hub.wait(fork)
         assert (again.runtime_status, again.failure) == (Status.FAILED, status.failure)
+        assert not shop.of(fork)
+
+
+async def test_a_fork_that_took_nothing_over_is_not_replayed() -> None:
+    hub = MemoryHub()
+    shop = Shop(hub)
+    async with hub:
+        fork = await _held(hub)
+        await hub.outside.purge_instance_history("s")
+        await hub.add_runtime()
+        status = await hub.wait(fork)
+        history = await hub.outside.get_history(fork, payloads=True)
+        exported = content_of(status, history, "json")
+        assert json.loads(exported)["forkedFrom"] == {"instanceId": "s", "step": 2}
+        await hub.outside.rewind(fork)
+        await hub.run(5)
+        reports = (
+            replay(exported, hub.registry),
+            replay(history, hub.registry, instance_id=fork),
+            await replay_instances(hub.outside, hub.registry, [fork]),
+        )
+        for (found,) in (report.instances for report in reports):
+            assert found.verdict is Verdict.SKIPPED, found.text
+            assert found.why.startswith("a fork that took nothing over: instance 's', from which")
         assert not shop.of(fork)
 
 

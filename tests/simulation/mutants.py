@@ -438,6 +438,41 @@ MUTANTS = (
         "permits of others not counted",
         (("hub/permits.py", "min(wanted, limit - taken)", "min(wanted, limit)"),),
     ),
+    Mutant(
+        "a timeout that nobody watches",
+        (("runtime/attempts.py", "if attempt.has_limits else work", "if False else work"),),
+    ),
+    Mutant(
+        "an attempt that ran over counts its late result",
+        (
+            (
+                "runtime/attempts.py",
+                "            return TaskFailed(attempt.item.task_id, failure)\n",
+                "            return task.result() if task.done() else TaskFailed("
+                "attempt.item.task_id, failure)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "what was said last is not given to the next attempt",
+        (
+            (
+                "runtime/attempts.py",
+                "        if item.begun > 1 or item.task_id != item.call:\n",
+                "        if item.begun > 1:\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "what one call said is given to another",
+        (
+            (
+                "hub/heartbeats.py",
+                "return details_key(item.incarnation, item.execution_id, item.call)",
+                "return details_key(item.incarnation, item.execution_id, 0)",
+            ),
+        ),
+    ),
 )
 
 

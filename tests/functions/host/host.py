@@ -113,10 +113,10 @@ class FunctionsHost:
     async def kill(self) -> None:
         """End at once, worker and listeners; leaving the context does nothing more."""
         await self._stop_timers()
+        # first: a listener that sees the worker die shows its messages again
+        await asyncio.gather(*(listener.abandon() for listener in self.listeners.values()))
         if self.worker is not None:
             await self.worker.kill()
-        for listener in self.listeners.values():
-            await listener.abandon()
 
     async def request(
         self,

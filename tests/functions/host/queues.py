@@ -88,6 +88,11 @@ class QueueListener:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def running(self) -> int:
+        """How many messages are in work."""
+        return len(self._running)
+
     async def until(self, condition: Callable[[QueueListener], bool]) -> None:
         """Wait until that holds of the counts `succeeded`, `failed` and `poisoned`."""
         while not condition(self):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,6 +137,48 @@ async def test_a_killed_host_keeps_its_messages_hidden_until_the_lease_ends(
             assert time.monotonic() - killed > 1 + 0.5
             assert [each["count"] for each in await seen(second)] == [2]
         await service.delete_queue(name)
+
+
+SLEEPERS = """
+import asyncio
+
+import azure.functions as func
+
+app = func.FunctionApp()
+for number in range(5):
+
+    async def sleep(msg: func.QueueMessage) -> None:
+        await asyncio.sleep(600)
+
+    sleep.__name__ = f"sleep_{number}"
+    queue = f"%QUEUE%-{number}"
+    app.queue_trigger(arg_name="msg", queue_name=queue, connection="AzureWebJobsStorage")(sleep)
+"""
+
+
+async def test_a_killed_host_shows_no_message_of_any_queue(
+    functions_host: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "function_app.py").write_text(SLEEPERS)
+    often = {"queues": {"maxPollingInterval": "00:00:01"}}
+    settings = {"version": "2.0", "extensions": often}
+    (tmp_path / "host.json").write_text(json.dumps(settings))
+    host = functions_host(tmp_path)
+    connection = host.settings["AzureWebJobsStorage"]
+    async with QueueServiceClient.from_connection_string(connection) as service, host:
+        queues = [service.get_queue_client(listener.queue) for listener in host.listeners.values()]
+        for each in queues:
+            await each.create_queue()
+            for _ in range(4):
+                await each.send_message(binary(b"")["bytes"])
+        async with asyncio.timeout(PATIENCE):
+            while any(listener.running < 4 for listener in host.listeners.values()):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await host.kill()
+        shown = [message for each in queues async for message in each.receive_messages()]
+        for each in queues:
+            await each.delete_queue()
+    assert not shown
 
 
 async def test_timers_run_and_can_be_run(host: FunctionsHost) -> None:

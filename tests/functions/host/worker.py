@@ -101,6 +101,10 @@ class Worker:
         return worker
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def is_alive(self) -> bool:
         return self._process.returncode is None and not self._reading.done()
 
