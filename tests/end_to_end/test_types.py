@@ -14,8 +14,7 @@ from durable.client import DurableOrchestrationClient
 from durable.hub.hub import Hub
 from durable.model.events import Event
 from durable.storage.azure import Connection, open_storage
-from durable.testing import TestHub
-from durable.testing.replay import replay
+from durable.testing import TestHub, replay
 from tests.azurite import Azurite
 from tests.end_to_end import typed_app as shop
 from tests.end_to_end.apps import write_app

@@ -26,7 +26,7 @@ from durable.replaying import (
     replay,
     replay_instances,
 )
-from durable.testing.replay import replay as replay_of_the_kit
+from durable.testing import replay as replay_of_the_kit
 from tests.memory_hub import MemoryHub
 
 Context = df.DurableOrchestrationContext
