@@ -145,6 +145,14 @@ def test_definition_errors_name_function_and_place(
     assert not app.durable.registry.orchestrators
 
 
+@pytest.mark.parametrize(
+    "kind", ["orchestration_trigger", "activity_trigger", "entity_trigger", "durable_client_input"]
+)
+def test_a_decorator_without_parentheses_is_refused(kind: str) -> None:
+    with pytest.raises(DefinitionError, match=rf"decorated with {kind} alone: write @{kind}\("):
+        getattr(df.DFApp(), kind)(add_one)
+
+
 @pytest.mark.parametrize("thing", [functools.partial(add_one, 1), 3, "name"])
 def test_only_functions_can_be_decorated(thing: Any) -> None:
     with pytest.raises(DefinitionError, match="only functions can be decorated"):
