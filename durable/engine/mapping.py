@@ -164,6 +164,10 @@ class MappedCalls(ActivityCalls):
             raise InvalidRequestError("map takes a key for all items, or key_of for each")
         if isinstance(items, str | bytes):
             raise InvalidRequestError("map takes items, and a text is one value: pass a list")
+        if not isinstance(items, Iterable):
+            raise InvalidRequestError(f"map takes items to go through, not {type(items).__name__}")
+        if key_of is not None and not callable(key_of):
+            raise InvalidRequestError("map takes a function of an item as key_of")
 
         def begin(item: Any) -> DurableTask[Any]:
             if key_of is not None:

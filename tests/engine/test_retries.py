@@ -137,11 +137,26 @@ def test_intervals_that_overflow_are_capped() -> None:
         ({"backoff_coefficient": 0.5}, "backoff_coefficient"),
         ({"max_retry_interval": timedelta(0)}, "max_retry_interval"),
         ({"retry_timeout": -SECOND}, "retry_timeout"),
+        ({"first_retry_interval": 5}, "first_retry_interval is a timedelta, not 5"),
+        ({"retry_timeout": 0}, "retry_timeout is a timedelta, not 0"),
     ],
 )
 def test_a_policy_that_cannot_be(policy: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidRequestError, match=field):
         RetryPolicy(**{"first_retry_interval": SECOND, "max_number_of_attempts": 2, **policy})
+
+
+def test_what_is_no_policy_is_refused_before_anything_fails() -> None:
+    async def calls(context: Context) -> Any:
+        wrong: Any = 3
+        with pytest.raises(InvalidRequestError, match="retry takes a RetryPolicy, not int"):
+            context.call_activity("a", retry=wrong)
+        with pytest.raises(InvalidRequestError, match="retry takes a RetryPolicy, not int"):
+            context.call_sub_orchestrator("child", retry=wrong)
+
+    commit = Driven(calls).turn()
+    assert commit.status == Status.COMPLETED
+    assert commit.outbox == ()
 
 
 def test_each_attempt_of_a_sub_orchestration_is_an_instance_of_its_own() -> None:
