@@ -193,6 +193,8 @@ def name_of(reference: object) -> str:
     if isinstance(reference, str):
         if not reference:
             raise InvalidRequestError("a function's name must not be empty")
+        if any("\ud800" <= c <= "\udfff" for c in reference):
+            raise InvalidRequestError(f"the function's name {reference!a} is not valid Unicode")
         return reference
     function = user_function(reference)
     name = getattr(function, NAME_ATTRIBUTE, None) or getattr(function, "__name__", None)
