@@ -103,7 +103,10 @@ def activity_context() -> ActivityContext:
     try:
         return _current.get()
     except LookupError:
-        raise InvalidRequestError("activity_context() is only there inside an activity") from None
+        raise InvalidRequestError(
+            "activity_context() is only there inside an activity; for a thread that it begins, "
+            "take it there before"
+        ) from None
 
 
 def in_context(context: ActivityContext, function: Callable[..., R], *arguments: object) -> R:
