@@ -159,7 +159,7 @@ def _add(known: dict[str, D], definition: D, kind: str) -> None:
 def _find(known: Mapping[str, D], name: str, kind: str, registry: Registry) -> D:
     definition = known.get(name)
     if definition is None:
-        others = {
+        others: dict[str, Mapping[str, object]] = {
             "orchestrator": registry.orchestrators,
             "activity": registry.activities,
             "entity": registry.entities,
