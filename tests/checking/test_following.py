@@ -102,6 +102,36 @@ def test_each_style(tmp_path: Path, style: str) -> None:
     assert codes(check([written(tmp_path, app=STYLES[style])], tmp_path)) == ["DUR101"]
 
 
+def test_what_a_class_fills_in(tmp_path: Path) -> None:
+    text = """
+        import time, uuid, durable as df
+        from dataclasses import dataclass, field
+        app = df.DFApp()
+        def stamp():
+            return time.time()
+        @dataclass
+        class Event:
+            name: str
+            id: str = field(default_factory=lambda: str(uuid.uuid4()))
+            tags: list[str] = field(default_factory=list)
+            at: float = field(default_factory=time.time)
+            seen: float = field(default_factory=stamp)
+        @app.orchestration_trigger(context_name="context")
+        async def orchestrate(context):
+            Event("a", "1", [], 1.0, 2.0)
+            Event(**context.get_input())
+            Event(*context.get_input())
+            made = Event("a", at=1.0, seen=1.0), Event("a", "b", seen=1.0)
+            return made, Event("a", "b", at=1.0)
+        """
+    found = check([written(tmp_path, app=text)], tmp_path).findings
+    assert [(each.line, each.code, each.message.partition(",")[0]) for each in found] == [
+        (5, "DUR101", "`time.time()` reads the clock"),
+        (18, "DUR103", "`Event()` fills `id` by `uuid.uuid4()`"),
+        (18, "DUR101", "`Event()` fills `at` by `time.time()`"),
+    ]
+
+
 def test_the_methods_of_an_instance(tmp_path: Path) -> None:
     text = """
         import time, durable as df
