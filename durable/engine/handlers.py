@@ -57,7 +57,9 @@ def answer(
                 "takes steps is taken with wait_for_update"
             )
         result = encode(value)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return None, failure_of(error, provider)
     return result, None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
@@ -145,15 +145,15 @@ async def run_activity(
             run = _in_process(definition, context, text, executor, processes, max_payload)
             return await run
         if definition.is_async:
-            task = loop.create_task(function(*arguments), context=scope)
+            task = loop.create_task(_kept(lambda: function(*arguments)), context=scope)
             context.signals.interruptible(task.cancel)
-            result = await task
+            result = _given(await task)
         else:
             result = await loop.run_in_executor(executor, lambda: scope.run(function, *arguments))
-            if asyncio.iscoroutine(result):
-                task = loop.create_task(result, context=scope)
+            if asyncio.iscoroutine(made := result):
+                task = loop.create_task(_kept(lambda: made), context=scope)
                 context.signals.interruptible(task.cancel)
-                result = await task
+                result = _given(await task)
         output = encode(result)
         check_result(definition.name, output, max_payload)
     except asyncio.CancelledError:
@@ -162,7 +162,10 @@ async def run_activity(
             raise
         failure = FailureDetails("the activity was cancelled", "asyncio.CancelledError")
         return TaskFailed(context.task_id, failure)
-    except (Exception, SystemExit) as error:
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        # a panic of native code is no Exception, and neither is pytest.fail
         if not context.is_cancelled:
             logger.warning(
                 "activity %s of %s failed in attempt %d: %s: %s",
@@ -182,6 +185,26 @@ async def run_activity(
         )
         return TaskFailed(context.task_id, failure)
     return TaskCompleted(context.task_id, output)
+
+
+@dataclass(frozen=True, slots=True)
+class _Exit:
+    error: SystemExit
+
+
+async def _kept(call: Callable[[], Awaitable[Any]]) -> Any:
+    """What it comes to, SystemExit too: a task that raises one ends the event loop, and the worker
+    with all that it runs."""
+    try:
+        return await call()
+    except SystemExit as error:
+        return _Exit(error)
+
+
+def _given(result: Any) -> Any:
+    if isinstance(result, _Exit):
+        raise result.error
+    return result
 
 
 async def _in_process(

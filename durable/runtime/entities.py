@@ -187,7 +187,12 @@ class EntityTurns(Turns[EntityExecution]):
                 return await self._call(definition, context), None
             finally:
                 runtime.entities.give()
-        except Exception as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            current = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and current and current.cancelling():
+                raise
             logger.warning(
                 "operation %s of %s failed: %s: %s",
                 operation.operation,
