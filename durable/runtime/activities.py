@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
@@ -116,6 +117,15 @@ def in_context(context: ActivityContext, function: Callable[..., R], *arguments:
     return scope.run(function, *arguments)
 
 
+def called(function: Callable[..., R], *arguments: object, **named: object) -> R:
+    """Call it, for a thread. StopIteration is a RuntimeError, as in a coroutine: no future takes
+    one, so that who awaits the thread would wait for ever."""
+    try:
+        return function(*arguments, **named)
+    except StopIteration as error:
+        raise RuntimeError("the function raised StopIteration") from error
+
+
 async def run_activity(
     definition: ActivityDefinition,
     context: ActivityContext,
@@ -149,7 +159,8 @@ async def run_activity(
             context.signals.interruptible(task.cancel)
             result = _given(await task)
         else:
-            result = await loop.run_in_executor(executor, lambda: scope.run(function, *arguments))
+            call = functools.partial(scope.run, called, function, *arguments)
+            result = await loop.run_in_executor(executor, call)
             if asyncio.iscoroutine(made := result):
                 task = loop.create_task(_kept(lambda: made), context=scope)
                 context.signals.interruptible(task.cancel)

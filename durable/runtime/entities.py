@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 from dataclasses import replace
 from inspect import isawaitable
 from typing import Any
@@ -23,6 +24,7 @@ from durable.model.entities import EntityId, Lock
 from durable.model.events import Arrival, EntityOperation, PayloadRef
 from durable.model.failure import FailureDetails
 from durable.model.functions import EntityDefinition
+from durable.runtime.activities import called
 from durable.runtime.hold import TaskKey
 from durable.runtime.taking import Lacking
 from durable.runtime.telling import tell_of_turn
@@ -210,9 +212,9 @@ class EntityTurns(Turns[EntityExecution]):
         if asyncio.iscoroutinefunction(function):
             value = await function(*arguments)
         else:
-            scope = contextvars.copy_context()
+            call = functools.partial(contextvars.copy_context().run, called, function, *arguments)
             value = await asyncio.get_running_loop().run_in_executor(
-                self._runtime.work.executor, lambda: scope.run(function, *arguments)
+                self._runtime.work.executor, call
             )
             if isawaitable(value):
                 value = await value

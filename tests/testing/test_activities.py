@@ -195,3 +195,34 @@ async def test_a_test_that_fails_in_an_activity_fails_it_once() -> None:
         with pytest.raises(OrchestrationFailedError, match="not to be"):
             await hub.run("buy", {"item": "tea", "cents": 1})
         assert len(hub.calls("ship")) == 1
+
+
+async def test_a_sync_function_that_raises_stop_iteration_fails_and_does_not_hang() -> None:
+    bp = df.Blueprint()
+
+    def finds_none(value: Any) -> Any:
+        return next(each for each in () if each == value)
+
+    @bp.activity_trigger(input_name="value")
+    def find(value: Any) -> Any:
+        return finds_none(value)
+
+    @bp.entity_trigger(context_name="context")
+    def entity(context: Any) -> None:
+        finds_none(None)
+
+    @bp.orchestration_trigger(context_name="context")
+    async def calls(context: df.DurableOrchestrationContext) -> None:
+        await context.call_activity(find, 1)
+
+    @bp.orchestration_trigger(context_name="context")
+    async def asks(context: df.DurableOrchestrationContext) -> None:
+        await context.call_entity(df.EntityId("entity", "k"), "get")
+
+    async with TestHub(bp, patience=5) as hub:
+        for name in (calls, asks):
+            with pytest.raises(OrchestrationFailedError, match="raised StopIteration") as failed:
+                await hub.run(name)
+            assert failed.value.failure is not None
+            assert "finds_none" in str(failed.value.failure.to_dict())
+            assert "in called" not in failed.value.failure.stack_trace
