@@ -117,7 +117,7 @@ def in_context(context: ActivityContext, function: Callable[..., R], *arguments:
     return scope.run(function, *arguments)
 
 
-def called(function: Callable[..., R], *arguments: object, **named: object) -> R:
+def called(function: Callable[..., R], *arguments: Any, **named: Any) -> R:
     """Call it, for a thread. StopIteration is a RuntimeError, as in a coroutine: no future takes
     one, so that who awaits the thread would wait for ever."""
     try:
