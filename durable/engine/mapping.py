@@ -57,7 +57,9 @@ class MapTask(CompositeTask[list[T]]):
         for item in self._left:
             try:
                 task = self._begin(item)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 # raised where it is awaited, as it may come while something else is
                 self._first_error = self._first_error or error
                 return False

@@ -10,6 +10,7 @@ import pytest
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.errors import InvalidRequestError
 from durable.model.events import (
+    ExecutionTerminated,
     SubOrchestrationInstanceCreated,
     SubOrchestrationInstanceFailed,
     TaskScheduled,
@@ -113,6 +114,34 @@ def test_a_predicate_that_raises_fails_the_task_with_its_error() -> None:
     failure = run.turn(failed(0)).failure
     assert failure is not None
     assert (failure.error_type, failure.message) == ("KeyError", "'in the predicate'")
+
+
+class Panic(BaseException):
+    """As native code raises one."""
+
+
+def _panics(*_: object) -> Any:
+    raise Panic("overrun")
+
+
+def test_what_is_no_exception_fails_the_code_that_raised_it_wherever_that_is() -> None:
+    async def maps(context: Context) -> Any:
+        await context.map("a", [1, 2], limit=1, key_of=lambda item: _panics() if item > 1 else "k")
+
+    async def cleans_up(context: Context) -> Any:
+        try:
+            await context.wait_for_external_event("e")
+        finally:
+            _panics()
+
+    predicate, mapped = caller(retry_if=_panics), Driven(maps)
+    predicate.turn()
+    mapped.turn()
+    ended = [predicate.turn(failed(0)), mapped.turn(done(0)), Driven(_panics).turn()]
+    assert [str(each.failure) for each in ended] == [f"{__name__}.Panic: overrun"] * 3
+    waiting = Driven(cleans_up)
+    waiting.turn()
+    assert waiting.turn(ExecutionTerminated("stop")).status == Status.TERMINATED
 
 
 def test_intervals_that_overflow_are_capped() -> None:
