@@ -201,7 +201,7 @@ async def test_a_sync_function_that_raises_stop_iteration_fails_and_does_not_han
     bp = df.Blueprint()
 
     def finds_none(value: Any) -> Any:
-        return next(each for each in () if each == value)
+        return next(iter([value][:0]))
 
     @bp.activity_trigger(input_name="value")
     def find(value: Any) -> Any:
@@ -225,4 +225,4 @@ async def test_a_sync_function_that_raises_stop_iteration_fails_and_does_not_han
                 await hub.run(name)
             assert failed.value.failure is not None
             assert "finds_none" in str(failed.value.failure.to_dict())
-            assert "in called" not in failed.value.failure.stack_trace
+            assert "in called" not in str(failed.value.failure.stack_trace)
