@@ -48,7 +48,7 @@ def roles_in(module: Module, project: Project) -> Roles:
         kind, given = _registered(call)
         if given is None:
             continue
-        function_or = project.target(given, scope, module)
+        function_or = _wrapped(given, scope, module) or project.target(given, scope, module)
         if isinstance(function_or, Function):
             if kind == "orchestrator":
                 roles.orchestrators.append(function_or)
@@ -87,6 +87,14 @@ def _calls(node: ast.AST, scope: Scope, module: Module) -> Iterator[tuple[Scope,
         elif isinstance(child, ast.Call):
             yield scope, child
         yield from _calls(child, inner, module)
+
+
+def _wrapped(given: ast.expr, scope: Scope, module: Module) -> Function | None:
+    """The function of `main = Orchestrator.create(main)`, which the name stands for no more."""
+    found = scope.find(given.id) if isinstance(given, ast.Name) else None
+    if found is None or not found[1].values or len(found[1].definitions) != 1:
+        return None
+    return module.by_node.get(found[1].definitions[0])
 
 
 def _registered(call: ast.Call) -> tuple[str, ast.expr | None]:

@@ -65,9 +65,10 @@ class Module:
         return list(self._functions(self.tree, self.scope, ""))
 
     def _functions(self, node: ast.AST, scope: Scope, prefix: str) -> Iterator[Function]:
+        within = node if isinstance(node, ast.ClassDef) else None
         for child in _statements(node):
             if isinstance(child, FunctionNode):
-                function = Function(self, child, f"{prefix}{child.name}", scope)
+                function = Function(self, child, f"{prefix}{child.name}", scope, within)
                 yield function
                 yield from self._functions(child, function.inner, f"{prefix}{child.name}.")
             elif isinstance(child, ast.ClassDef):
@@ -121,6 +122,15 @@ class Function:
     node: FunctionNode
     name: str
     scope: Scope
+    within: ast.ClassDef | None
+    """The class that it is a method of."""
+
+    @property
+    def instance(self) -> str:
+        """What a method calls the instance, or the class, that it is called of."""
+        arguments = [*self.node.args.posonlyargs, *self.node.args.args]
+        is_static = any(ast.unparse(each) == "staticmethod" for each in self.node.decorator_list)
+        return arguments[0].arg if self.within and arguments and not is_static else ""
 
     @cached_property
     def inner(self) -> Scope:
@@ -261,7 +271,10 @@ class Project:
             # the first of several: those of a try come before what replaces them
             return self._dotted(binding.imports[0], depth + 1)
         if binding.is_opaque:
-            return None
+            method = module.by_node.get(owner.node)
+            if method is None or method.within is None or method.instance != name:
+                return None
+            return Class(module, method.within, method.scope)
         if len(binding.definitions) == 1 and not binding.values:
             return _defined(binding.definitions[0], owner, module)
         if len(binding.values) == 1 and not binding.definitions:

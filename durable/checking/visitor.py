@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from durable.checking import rules
@@ -142,9 +142,30 @@ class _Body:
                 made = self._project.member(target, name)
                 if isinstance(made, Function):
                     self._enter(made, call)
+            for field, factory in _defaults(target.node, call):
+                self._default(target, field, factory, call)
         elif isinstance(call.func, ast.Attribute) and call.func.attr == "run_in_executor":
             rule = rules.Rule.of(rules.TASKS)
             self._found(call, rule.code, f"`{_short(call.func)}()` {rule.says}")
+
+    def _default(self, made: Class, field: str, factory: ast.expr, call: ast.Call) -> None:
+        """A field of a dataclass or model that a call fills by a function."""
+        inner = factory.body if isinstance(factory, ast.Lambda) else None
+        asked = [ast.Call(factory, [], [])] if inner is None else ast.walk(inner)
+        for each in asked:
+            if not isinstance(each, ast.Call):
+                continue
+            target = self._project.target(each.func, made.scope, made.module)
+            if isinstance(target, Function):
+                self._enter(target, call)
+            rule = rules.rule_of(target, each) if isinstance(target, str) else None
+            if rule is not None:
+                self._found(
+                    call,
+                    rule.code,
+                    f"`{_short(call.func)}()` fills `{field}` by `{_short(each.func)}()`, which "
+                    f"{rule.says}",
+                )
 
     def _wait(self, call: ast.Call, scope: Scope) -> None:
         """An awaited call of what is neither durable nor of the project."""
@@ -212,6 +233,22 @@ class _Body:
                     self._way.via,
                 )
             )
+
+
+def _defaults(node: ast.ClassDef, call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    """The fields with a `default_factory` that a call of the class does not give."""
+    if any(isinstance(each, ast.Starred) for each in call.args):
+        return
+    given = {keyword.arg for keyword in call.keywords}
+    fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+    for each in fields[len(call.args) :]:
+        match each:
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(keywords=options)):
+                if name in given or None in given:
+                    continue
+                for option in options:
+                    if option.arg == "default_factory":
+                        yield name, option.value
 
 
 def _waits(node: ast.AST) -> bool:

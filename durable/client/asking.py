@@ -11,7 +11,7 @@ from durable.client.telling import raising
 from durable.codec import decode
 from durable.engine.answering import UNKNOWN_QUERY, QueryAnswer
 from durable.engine.handlers import check_name
-from durable.engine.updates import message_id_of
+from durable.engine.updates import REJECTED, UNANSWERED, message_id_of
 from durable.errors import (
     InstanceFinishedError,
     InstanceNotFoundError,
@@ -204,8 +204,10 @@ class Asking(Access):
         if answer is None:
             answer = await self._update(head, name, message, text, timeout)
         if answer.failure is not None:
+            in_words = answer.failure.error_type in (REJECTED, UNANSWERED)
+            why = answer.failure.message if in_words else str(answer.failure)
             raise UpdateRejectedError(
-                f"update {name!r} of instance {instance_id!r} was refused: {answer.failure}",
+                f"update {name!r} of instance {instance_id!r} was refused: {why}",
                 answer.failure,
             )
         try:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 from durable.engine.decider import Decider
 from durable.engine.handlers import Handler, answer, check_name, checked
 from durable.engine.tasks import DurableTask
-from durable.engine.timers import Timers
+from durable.engine.timers import Timers, check_timeout
 from durable.engine.updates import Update, UpdateTask
 from durable.errors import PayloadError
 from durable.model.failure import FailureDetails
@@ -50,6 +50,7 @@ class Answering(Timers):
 
     def on_query(self, name: str) -> Callable[[H], H]:
         """`set_query_handler` as a decorator."""
+        check_name(name, "a query")
 
         def decorate(handler: H) -> H:
             self.set_query_handler(name, handler)
@@ -72,6 +73,7 @@ class Answering(Timers):
 
     def on_update(self, name: str) -> Callable[[H], H]:
         """`set_update_handler` as a decorator."""
+        check_name(name, "an update")
 
         def decorate(handler: H) -> H:
             self.set_update_handler(name, handler)
@@ -99,6 +101,7 @@ class Answering(Timers):
         """
         decider, task = self._decider, UpdateTask[Any](expected_type)
         decider.refuse_if_asked()
+        check_timeout(timeout)
         decider.updates.wait(check_name(name, "an update"), task)
         return self._within(
             task, timeout, lambda: decider.updates.stop_waiting(name, task), f"update {name!r}"

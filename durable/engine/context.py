@@ -24,6 +24,7 @@ from durable.engine.tasks import (
     DurableTask,
     PayloadTask,
 )
+from durable.engine.timers import check_timeout
 from durable.errors import InvalidRequestError
 from durable.model.events import (
     ContinueAsNew,
@@ -234,6 +235,7 @@ class DurableOrchestrationContext(SeveralTasks, Answering, EntityCalls, MappedCa
         """
         if not isinstance(name, str) or not name:
             raise InvalidRequestError("wait_for_external_event needs the event's name")
+        check_timeout(timeout)
         decider = self._decider
         event: PayloadTask[Any] = PayloadTask(expected_type)
         decider.wait_for_event(name, event)

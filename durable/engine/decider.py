@@ -244,7 +244,9 @@ class Decider:
         if code is not None:
             try:
                 code.close()
-            except Exception:
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
                 # it is being thrown away: an error in its clean-up has no one to go to
                 return
 
@@ -305,7 +307,9 @@ class Decider:
             face = self.definition.face
             arguments = (self._face(self),) if face is None else face(self)
             code = self.definition.function(*arguments)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self._end_with(error)
             return
         if isgenerator(code) or iscoroutine(code):

@@ -50,8 +50,16 @@ def answer(
     its annotation, and a value that has no JSON form, are failures too."""
     try:
         call: Callable[..., object] = handler
-        result = encode(call(*_arguments(handler, payload)))
-    except (Exception, SystemExit) as error:
+        value = call(*_arguments(handler, payload))
+        if inspect.isawaitable(value):
+            raise InvalidRequestError(
+                "a handler answers at once, and this one gave an awaitable; an update whose answer "
+                "takes steps is taken with wait_for_update"
+            )
+        result = encode(value)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return None, failure_of(error, provider)
     return result, None
 

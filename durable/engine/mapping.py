@@ -57,7 +57,9 @@ class MapTask(CompositeTask[list[T]]):
         for item in self._left:
             try:
                 task = self._begin(item)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 # raised where it is awaited, as it may come while something else is
                 self._first_error = self._first_error or error
                 return False
@@ -164,6 +166,10 @@ class MappedCalls(ActivityCalls):
             raise InvalidRequestError("map takes a key for all items, or key_of for each")
         if isinstance(items, str | bytes):
             raise InvalidRequestError("map takes items, and a text is one value: pass a list")
+        if not isinstance(items, Iterable):
+            raise InvalidRequestError(f"map takes items to go through, not {type(items).__name__}")
+        if key_of is not None and not callable(key_of):
+            raise InvalidRequestError("map takes a function of an item as key_of")
 
         def begin(item: Any) -> DurableTask[Any]:
             if key_of is not None:

@@ -207,7 +207,9 @@ class MappedTask(CompositeTask[T]):
         while True:
             try:
                 following = self._step(self, task)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 self.fail(error)
                 return
             if following is None:

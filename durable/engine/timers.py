@@ -77,6 +77,8 @@ class Timers:
     ) -> DurableTask[Any]:
         if retry is None:
             return attempt(1)
+        if not isinstance(retry, RetryPolicy):
+            raise InvalidRequestError(f"retry takes a RetryPolicy, not {type(retry).__name__}")
         started, number, waiting = self.current_utc_datetime, 1, False
 
         def step(outer: MappedTask[Any], done: DurableTask[Any]) -> DurableTask[Any] | None:
@@ -104,6 +106,14 @@ class Timers:
             return attempt(number)
 
         return MappedTask(attempt(1), step)
+
+
+def check_timeout(timeout: timedelta | datetime | None) -> None:
+    """InvalidRequestError for what says no time; to be asked before anything waits."""
+    if not isinstance(timeout, timedelta | datetime | None):
+        raise InvalidRequestError(
+            f"timeout is a timedelta or a datetime, not {type(timeout).__name__}"
+        )
 
 
 def _due(fire_at: datetime | timedelta, now: datetime) -> datetime:

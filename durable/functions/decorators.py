@@ -17,6 +17,7 @@ from durable.functions import styles
 from durable.functions.builtin import BuiltinApi
 from durable.functions.definitions import (
     check_activity,
+    check_called,
     check_client,
     check_entity,
     check_host_name,
@@ -121,6 +122,8 @@ class DurableApi(BuiltinApi, DecoratorApi, ABC):
         what its input is given as. Raises DefinitionError.
         """
 
+        check_called(context_name, "orchestration_trigger", 'context_name="context"')
+
         def define(builder: DurableBuilder) -> None:
             function = builder.user_function
             check_orchestrator(function, context_name)
@@ -161,6 +164,7 @@ class DurableApi(BuiltinApi, DecoratorApi, ABC):
         same `key`. With `priority_enabled`, calls may have a `priority`. Each of them makes it
         `queued`. Raises DefinitionError.
         """
+        check_called(input_name, "activity_trigger", 'input_name="…"')
         stated = Limits(concurrency, rate, key_concurrency, priority_enabled)
         limits = None if stated == NO_LIMITS else stated
 
@@ -206,6 +210,8 @@ class DurableApi(BuiltinApi, DecoratorApi, ABC):
         does not matter. Raises DefinitionError.
         """
 
+        check_called(context_name, "entity_trigger", 'context_name="context"')
+
         def define(builder: DurableBuilder) -> None:
             function = builder.user_function
             check_entity(function, context_name)
@@ -229,6 +235,8 @@ class DurableApi(BuiltinApi, DecoratorApi, ABC):
         `task_hub` and `connection_name`, maybe as `%SETTING%`, are checked against the app's
         when it is indexed: an app has one hub. Raises DefinitionError.
         """
+
+        check_called(client_name, "durable_client_input", 'client_name="client"')
 
         def define(builder: DurableBuilder) -> None:
             check_client(builder.user_function, client_name)

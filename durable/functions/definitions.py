@@ -96,6 +96,13 @@ def unfilled(function: Callable[..., Any], filled: Collection[str]) -> list[str]
     ]
 
 
+def check_called(given: object, decorator: str, example: str) -> None:
+    """DefinitionError for a decorator without its parentheses, which gets the function where a
+    name belongs and would register nothing."""
+    if callable(given):
+        refuse(given, f"is decorated with {decorator} alone: write @{decorator}({example})")
+
+
 def refuse_unfilled(function: Callable[..., Any], input_name: str, others: list[str]) -> NoReturn:
     """For an activity with parameters that nothing fills."""
     refuse(

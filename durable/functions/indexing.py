@@ -24,6 +24,7 @@ from durable.functions.decorators import (
 from durable.functions.definitions import refuse, refuse_unfilled, unfilled
 from durable.host import DurableApp
 from durable.model.functions import ActivityDefinition, UserFunction
+from durable.runtime.activities import called
 from durable.settings import Settings
 
 _DURABLE_TYPES = {
@@ -119,7 +120,7 @@ def _with_client(
         given = {name: make(client) if make else client for name, make in givers.items()}
         if is_async:
             return await function(*args, **kwargs, **given)
-        return await asyncio.to_thread(function, *args, **kwargs, **given)
+        return await asyncio.to_thread(lambda: called(function, *args, **kwargs, **given))
 
     signature = inspect.signature(function)
     kept = [each for name, each in signature.parameters.items() if name not in givers]

@@ -56,6 +56,8 @@ class CallOptions:
             raise InvalidRequestError("call_activity takes a text that is not empty as key")
         if options.key is not None and len(options.key) > LONGEST_KEY:
             raise InvalidRequestError(f"a key has at most {LONGEST_KEY} characters")
+        if options.key is not None and any("\ud800" <= c <= "\udfff" for c in options.key):
+            raise InvalidRequestError(f"the key {options.key!a} is not valid Unicode")
         return None if options == _NONE else options
 
     def to_dict(self) -> dict[str, Any]:

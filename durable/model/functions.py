@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from durable.errors import DefinitionError, InvalidRequestError, UnknownFunctionError
@@ -131,15 +132,15 @@ class Registry:
 
     def orchestrator(self, name: str) -> OrchestratorDefinition:
         """By name; UnknownFunctionError lists what there is."""
-        return _find(self.orchestrators, name, "orchestrator")
+        return _find(self.orchestrators, name, "orchestrator", self)
 
     def activity(self, name: str) -> ActivityDefinition:
         """By name; UnknownFunctionError lists what there is."""
-        return _find(self.activities, name, "activity")
+        return _find(self.activities, name, "activity", self)
 
     def entity(self, name: str) -> EntityDefinition:
         """By name, in any case; UnknownFunctionError lists what there is."""
-        return _find(self.entities, name.lower(), "entity")
+        return _find(self.entities, name.lower(), "entity", self)
 
 
 D = TypeVar("D", OrchestratorDefinition, ActivityDefinition, EntityDefinition)
@@ -155,18 +156,28 @@ def _add(known: dict[str, D], definition: D, kind: str) -> None:
     known[definition.name] = definition
 
 
-def _find(known: Mapping[str, D], name: str, kind: str) -> D:
+def _find(known: Mapping[str, D], name: str, kind: str, registry: Registry) -> D:
     definition = known.get(name)
     if definition is None:
+        others: dict[str, Mapping[str, object]] = {
+            "orchestrator": registry.orchestrators,
+            "activity": registry.activities,
+            "entity": registry.entities,
+        }
+        found = [f"; {name!r} is an {other}" for other, names in others.items() if name in names]
         raise UnknownFunctionError(
-            f"no {kind} is named {name!r}; this app has {_names(known) or 'none'}"
+            f"no {kind} is named {name!r}; this app has {_names(known, name) or 'none'}"
+            f"{''.join(found)}"
         )
     return definition
 
 
-def _names(known: Iterable[str]) -> str:
+def _names(known: Iterable[str], wanted: str) -> str:
     # built-in ones are not the app's
     names = sorted(name for name in known if not name.startswith("durable_"))
+    if len(names) > 10:
+        meant = get_close_matches(wanted, names)
+        names = [*meant, *(name for name in names if name not in meant)]
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
@@ -193,6 +204,8 @@ def name_of(reference: object) -> str:
     if isinstance(reference, str):
         if not reference:
             raise InvalidRequestError("a function's name must not be empty")
+        if any("\ud800" <= c <= "\udfff" for c in reference):
+            raise InvalidRequestError(f"the function's name {reference!a} is not valid Unicode")
         return reference
     function = user_function(reference)
     name = getattr(function, NAME_ATTRIBUTE, None) or getattr(function, "__name__", None)

@@ -29,6 +29,11 @@ class RetryPolicy:
     retry_if: Callable[[FailureDetails], bool] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("first_retry_interval", "max_retry_interval", "retry_timeout"):
+            given: Any = getattr(self, name)
+            is_optional = name != "first_retry_interval"
+            if not isinstance(given, timedelta) and not (is_optional and given is None):
+                raise InvalidRequestError(f"RetryPolicy.{name} is a timedelta, not {given!r}")
         if self.first_retry_interval < timedelta(0):
             raise InvalidRequestError("RetryPolicy.first_retry_interval must not be negative")
         if self.max_number_of_attempts < 1:

@@ -102,11 +102,14 @@ class VersioningOptions:
 
 
 def check_version(version: str | None) -> str | None:
-    """The version of an instance; InvalidRequestError for what is neither text nor None."""
+    """The version of an instance; InvalidRequestError for what is neither text nor None, and for
+    text that storage cannot take."""
     if version is not None and not isinstance(version, str):
         raise InvalidRequestError(
             f"a version is a string, such as '2.0', not {type(version).__name__}"
         )
+    if version and any("\ud800" <= c <= "\udfff" for c in version):
+        raise InvalidRequestError(f"the version {version!a} is not valid Unicode")
     return version
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
@@ -103,7 +104,10 @@ def activity_context() -> ActivityContext:
     try:
         return _current.get()
     except LookupError:
-        raise InvalidRequestError("activity_context() is only there inside an activity") from None
+        raise InvalidRequestError(
+            "activity_context() is only there inside an activity; for a thread that it begins, "
+            "take it there before"
+        ) from None
 
 
 def in_context(context: ActivityContext, function: Callable[..., R], *arguments: object) -> R:
@@ -111,6 +115,15 @@ def in_context(context: ActivityContext, function: Callable[..., R], *arguments:
     scope = contextvars.copy_context()
     scope.run(_current.set, context)
     return scope.run(function, *arguments)
+
+
+def called(function: Callable[..., R], *arguments: Any, **named: Any) -> R:
+    """Call it, for a thread. StopIteration is a RuntimeError, as in a coroutine: no future takes
+    one, so that who awaits the thread would wait for ever."""
+    try:
+        return function(*arguments, **named)
+    except StopIteration as error:
+        raise RuntimeError("the function raised StopIteration") from error
 
 
 async def run_activity(
@@ -142,15 +155,16 @@ async def run_activity(
             run = _in_process(definition, context, text, executor, processes, max_payload)
             return await run
         if definition.is_async:
-            task = loop.create_task(function(*arguments), context=scope)
+            task = loop.create_task(_kept(lambda: function(*arguments)), context=scope)
             context.signals.interruptible(task.cancel)
-            result = await task
+            result = _given(await task)
         else:
-            result = await loop.run_in_executor(executor, lambda: scope.run(function, *arguments))
-            if asyncio.iscoroutine(result):
-                task = loop.create_task(result, context=scope)
+            call = functools.partial(scope.run, called, function, *arguments)
+            result = await loop.run_in_executor(executor, call)
+            if asyncio.iscoroutine(made := result):
+                task = loop.create_task(_kept(lambda: made), context=scope)
                 context.signals.interruptible(task.cancel)
-                result = await task
+                result = _given(await task)
         output = encode(result)
         check_result(definition.name, output, max_payload)
     except asyncio.CancelledError:
@@ -159,7 +173,10 @@ async def run_activity(
             raise
         failure = FailureDetails("the activity was cancelled", "asyncio.CancelledError")
         return TaskFailed(context.task_id, failure)
-    except (Exception, SystemExit) as error:
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        # a panic of native code is no Exception, and neither is pytest.fail
         if not context.is_cancelled:
             logger.warning(
                 "activity %s of %s failed in attempt %d: %s: %s",
@@ -179,6 +196,26 @@ async def run_activity(
         )
         return TaskFailed(context.task_id, failure)
     return TaskCompleted(context.task_id, output)
+
+
+@dataclass(frozen=True, slots=True)
+class _Exit:
+    error: SystemExit
+
+
+async def _kept(call: Callable[[], Awaitable[Any]]) -> Any:
+    """What it comes to, SystemExit too: a task that raises one ends the event loop, and the worker
+    with all that it runs."""
+    try:
+        return await call()
+    except SystemExit as error:
+        return _Exit(error)
+
+
+def _given(result: Any) -> Any:
+    if isinstance(result, _Exit):
+        raise result.error
+    return result
 
 
 async def _in_process(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 from contextlib import nullcontext
 from dataclasses import replace
 from inspect import isawaitable
@@ -24,6 +25,7 @@ from durable.model.entities import EntityId, Lock
 from durable.model.events import Arrival, EntityOperation, PayloadRef
 from durable.model.failure import FailureDetails
 from durable.model.functions import EntityDefinition
+from durable.runtime.activities import called
 from durable.runtime.hold import TaskKey
 from durable.runtime.taking import Lacking
 from durable.runtime.telling import tell_of_turn
@@ -197,7 +199,12 @@ class EntityTurns(Turns[EntityExecution]):
                 return await self._call(definition, context), None
             finally:
                 runtime.entities.give()
-        except Exception as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            current = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and current and current.cancelling():
+                raise
             logger.warning(
                 "operation %s of %s failed: %s: %s",
                 operation.operation,
@@ -215,9 +222,9 @@ class EntityTurns(Turns[EntityExecution]):
         if asyncio.iscoroutinefunction(function):
             value = await function(*arguments)
         else:
-            scope = contextvars.copy_context()
+            call = functools.partial(contextvars.copy_context().run, called, function, *arguments)
             value = await asyncio.get_running_loop().run_in_executor(
-                self._runtime.performing.executor, lambda: scope.run(function, *arguments)
+                self._runtime.performing.executor, call
             )
             if isawaitable(value):
                 value = await value

@@ -72,7 +72,9 @@ def perform(request: dict[str, Any], send: Send) -> dict[str, Any]:
         send({"began": True})
         output = encode(in_context(context, function, value))
         check_result(context.activity, output, request["max_payload"])
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         failure = FailureDetails.from_exception(error, skip_frames=own_frames(error))
         return {"failure": failure.to_dict()}
     finally:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+from asyncio.events import _get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
@@ -61,7 +63,15 @@ class SyncTestHub:
             self._runner.close()
 
     def call(self, awaitable: Awaitable[T]) -> T:
-        """The result of a coroutine, of a starter that is given `client` say."""
+        """The result of a coroutine, of a starter that is given `client` say. Raises RuntimeError
+        where an event loop runs."""
+        if _get_running_loop() is not None:
+            if inspect.iscoroutine(awaitable):
+                awaitable.close()
+            raise RuntimeError(
+                "this blocks, and an event loop runs here: in an `async def` test use "
+                "`async with TestHub(app) as hub`"
+            )
 
         async def awaited() -> T:
             return await awaitable

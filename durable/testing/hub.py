@@ -76,8 +76,9 @@ class TestHub:
         if durable.exceptions is not None:
             own = own.described_by(durable.exceptions)
         registry.update(with_purge_jobs(with_durable_http(own, _NoHttp())))
-        self._native = HubClient(world, registry, versioning)
-        bind_client(registry, self._native)
+        self._own_client = HubClient(world, registry, versioning)
+        self._is_begun = False
+        bind_client(registry, self._own_client)
         self._activities = Activities(registry, world.underway, world.now)
         _track_entities(registry, world)
         for name, by in (activities or {}).items():
@@ -90,6 +91,7 @@ class TestHub:
             prioritized=self._registry.prioritized,
         )
         await self._world.begin()
+        self._is_begun = True
         self._lent_before = self._durable.lend(self._native)
         return self
 
@@ -98,6 +100,12 @@ class TestHub:
         await self._world.end()
 
     # ---- orchestrations ----
+
+    @property
+    def _native(self) -> HubClient:
+        if not self._is_begun:
+            raise RuntimeError("the hub has not begun: use it in `async with TestHub(app) as hub`")
+        return self._own_client
 
     @property
     def client(self) -> DurableFunctionsClient:

@@ -6,6 +6,7 @@ from durable.engine.execution import Execution
 from durable.errors import DurableError
 from durable.hub.hub import Hub
 from durable.hub.rows import Head
+from durable.model.entities import EntityId
 from durable.model.events import (
     EntityLockRequested,
     EntityOperationCalled,
@@ -46,11 +47,13 @@ class Wanting:
             execution = await self._execution(head)
         except DurableError as error:
             return f"{what}, and its history cannot be replayed: {error}"
-        wanted = [_words(item.event) for item in execution.outstanding.values()]
+        wanted = [self._words(item.event) for item in execution.outstanding.values()]
         wanted += [f"the event {name!r}" for name in execution.decider.awaited_events]
         wanted += [f"the update {name!r}" for name in execution.decider.updates.awaited]
+        names = dict.fromkeys(event.name for event in execution.decider.updates.unconsumed())
+        untaken = "".join(f"; nothing takes its update {name!r}" for name in names)
         execution.close()
-        return f"{what} and waits for {', and for '.join(wanted) or 'nothing'}"
+        return f"{what} and waits for {', and for '.join(wanted) or 'nothing'}{untaken}"
 
     async def _execution(self, head: Head) -> Execution:
         instances = self._hub.instances
@@ -59,18 +62,24 @@ class Wanting:
         with without_event_loop():
             return Execution.replay(definition, head.instance_id, start, head.parent, history)
 
+    def _words(self, event: Event) -> str:
+        match event:
+            case TaskScheduled():
+                return f"the activity {event.name!r}"
+            case TimerCreated():
+                return f"a timer that is due at {event.fire_at}"
+            case SubOrchestrationInstanceCreated(name=name):
+                lack = "" if name in self._registry.orchestrators else ", which the app lacks"
+                return f"the sub-orchestration {event.instance_id!r} of {name!r}{lack}"
+            case EntityOperationCalled():
+                lack = self._lack_of(event.entity_id)
+                return f"the operation {event.operation!r} of the entity {event.entity_id}{lack}"
+            case EntityLockRequested():
+                lack = self._lack_of(event.entity_id)
+                return f"the lock of the entity {event.entity_id}{lack}"
+            case _:
+                return type(event).__name__
 
-def _words(event: Event) -> str:
-    match event:
-        case TaskScheduled():
-            return f"the activity {event.name!r}"
-        case TimerCreated():
-            return f"a timer that is due at {event.fire_at}"
-        case SubOrchestrationInstanceCreated():
-            return f"the sub-orchestration {event.instance_id!r} of {event.name!r}"
-        case EntityOperationCalled():
-            return f"the operation {event.operation!r} of the entity {event.entity_id}"
-        case EntityLockRequested():
-            return f"the lock of the entity {event.entity_id}"
-        case _:
-            return type(event).__name__
+    def _lack_of(self, entity_id: str) -> str:
+        name = EntityId.parse(entity_id).name
+        return "" if name in self._registry.entities else ", which the app lacks"

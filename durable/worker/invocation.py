@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from durable.model.functions import UserFunction
+from durable.runtime.activities import called
 from durable.worker.context import InvocationContext
 
 CONTEXT = "context"
@@ -51,7 +52,7 @@ class Invoker:
             arguments[CONTEXT] = InvocationContext(function.name, str(self._folder / function.name))
         if inspect.iscoroutinefunction(function.function):
             return await function.function(**arguments)
-        call = functools.partial(function.function, **arguments)
+        call = functools.partial(called, function.function, **arguments)
         run = contextvars.copy_context().run
         result = await asyncio.get_running_loop().run_in_executor(self._threads, run, call)
         return await result if inspect.isawaitable(result) else result

@@ -41,6 +41,12 @@ STYLES = {
             return (yield context.call_activity("a"))
         main = df.Orchestrator.create(orchestrator_function)
         """,
+    "created under its own name": """
+        import time, azure.durable_functions as df
+        def main(context):
+            yield context.call_activity("a", time.time())
+        main = df.Orchestrator.create(main)
+        """,
     "created without annotations": """
         import time
         from azure.durable_functions import Orchestrator
@@ -94,6 +100,69 @@ def codes(checked: Checked) -> list[str]:
 @pytest.mark.parametrize("style", STYLES)
 def test_each_style(tmp_path: Path, style: str) -> None:
     assert codes(check([written(tmp_path, app=STYLES[style])], tmp_path)) == ["DUR101"]
+
+
+def test_what_a_class_fills_in(tmp_path: Path) -> None:
+    text = """
+        import time, uuid, durable as df
+        from dataclasses import dataclass, field
+        app = df.DFApp()
+        def stamp():
+            return time.time()
+        @dataclass
+        class Event:
+            name: str
+            id: str = field(default_factory=lambda: str(uuid.uuid4()))
+            tags: list[str] = field(default_factory=list)
+            at: float = field(default_factory=time.time)
+            seen: float = field(default_factory=stamp)
+        @app.orchestration_trigger(context_name="context")
+        async def orchestrate(context):
+            Event("a", "1", [], 1.0, 2.0)
+            Event(**context.get_input())
+            Event(*context.get_input())
+            made = Event("a", at=1.0, seen=1.0), Event("a", "b", seen=1.0)
+            return made, Event("a", "b", at=1.0)
+        """
+    found = check([written(tmp_path, app=text)], tmp_path).findings
+    assert [(each.line, each.code, each.message.partition(",")[0]) for each in found] == [
+        (5, "DUR101", "`time.time()` reads the clock"),
+        (18, "DUR103", "`Event()` fills `id` by `uuid.uuid4()`"),
+        (18, "DUR101", "`Event()` fills `at` by `time.time()`"),
+    ]
+
+
+def test_the_methods_of_an_instance(tmp_path: Path) -> None:
+    text = """
+        import time, durable as df
+        app = df.DFApp()
+        class Steps:
+            def __init__(self, context):
+                self.context = context
+            async def run(self):
+                return self._stamp(), self.of_class(), self.given(time)
+            def _stamp(self):
+                return time.time()
+            @classmethod
+            def of_class(cls):
+                return cls.static(cls)
+            @staticmethod
+            def static(cls):
+                cls.not_reached()
+                return time.monotonic()
+            def not_reached(self):
+                return time.time_ns()
+            def given(self, time):
+                return time.time()
+        @app.orchestration_trigger(context_name="context")
+        async def orchestrate(context):
+            return await Steps(context).run()
+        """
+    found = check([written(tmp_path, app=text)], tmp_path).findings
+    assert [(each.line, each.via[-1].callee) for each in found] == [
+        (9, "Steps._stamp"),
+        (16, "Steps.static"),
+    ]
 
 
 def test_activities_entities_and_starters_may(tmp_path: Path) -> None:
@@ -162,9 +231,10 @@ def test_helpers_over_modules_with_the_way_there(tmp_path: Path) -> None:
         (found,) = check([target], tmp_path).findings
         assert (found.path, found.line, found.code) == ("flows/deep.py", 3, "DUR101")
     assert found.text.endswith(
-        " [orchestrate -> later (function_app.py:9) -> stamp (flows/deep.py:5)]"
+        " [orchestrate -> first (function_app.py:8) -> Base.make (flows/steps.py:3)"
+        " -> Base.value (flows/steps.py:6) -> stamp (flows/steps.py:8)]"
     )
-    assert [step.callee for step in found.via] == ["later", "stamp"]
+    assert [step.callee for step in found.via] == ["first", "Base.make", "Base.value", "stamp"]
 
 
 def test_a_helper_is_allowed_where_it_is_called(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import durable as df
 from durable.compat.v2 import task
 from durable.compat.v2.context import OrchestrationContext
+from durable.testing import TestHub
 from tests.compat.running import hub_of, result, run
 
 Code = Generator[Any, Any, Any]
@@ -186,3 +187,40 @@ def test_a_policy_without_a_coefficient_waits_evenly() -> None:
     )
     now, failure = datetime(2026, 1, 1), df.FailureDetails("m", "T")
     assert given.next_attempt(5, failure, now, now) == timedelta(seconds=3)
+
+
+async def test_what_is_native_is_there_too(app: df.DFApp) -> None:
+    @app.activity_trigger(input_name="number", concurrency=1, key_concurrency=1)
+    def add_one(number: int) -> int:
+        return number + 1
+
+    @app.orchestration_trigger(context_name="context")
+    def native(ctx: OrchestrationContext, input: Any) -> Code:
+        seen: list[int] = []
+        ctx.set_query_handler("seen", lambda: seen)
+        ctx.on_query("count")(lambda: len(seen))
+        ctx.set_update_handler("clear", seen.clear)
+
+        @ctx.on_update("see")
+        def see(number: int) -> int:
+            seen.append(number)
+            return len(seen)
+
+        asked = yield ctx.wait_for_update("ask", data_type=int, timeout=timedelta(days=1))
+        one = yield ctx.call_activity(add_one, input=asked.data, key="a", timeout=timedelta(days=1))
+        more = yield ctx.map("add_one", [one, 5], limit=1, key_of=str)
+        asked.answer(more)
+        yield ctx.wait_for_external_event("end")
+        return seen
+
+    async with TestHub(app) as hub:
+        instance_id = await hub.start("native")
+        assert await hub.update(instance_id, "see", 7) == 1
+        assert await hub.query(instance_id, "seen") == [7]
+        assert await hub.query(instance_id, "count") == 1
+        with pytest.raises(df.UpdateRejectedError, match="expected int"):
+            await hub.update(instance_id, "ask", "one")
+        assert await hub.update(instance_id, "ask", 1) == [3, 6]
+        assert await hub.update(instance_id, "clear") is None
+        await hub.raise_event(instance_id, "end")
+        assert await hub.result(instance_id) == []

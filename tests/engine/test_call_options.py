@@ -78,6 +78,7 @@ def test_a_message_with_other_options_is_refused(options: str) -> None:
         ({"priority": "high"}, "int as priority"),
         ({"key": ""}, "not empty as key"),
         ({"key": "k" * 401}, "at most 400 characters"),
+        ({"key": "k\ud800"}, "not valid Unicode"),
     ],
 )
 def test_what_cannot_be_asked_for(options: ActivityOptions, says: str) -> None:

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from durable.engine.context import DurableOrchestrationContext as Context
-from durable.errors import InvalidInstanceIdError, SubOrchestrationFailedError
+from durable.errors import (
+    InvalidInstanceIdError,
+    InvalidRequestError,
+    SubOrchestrationFailedError,
+)
 from durable.model.commit import OutboxItem, Send
 from durable.model.events import (
     Arrival,
@@ -76,6 +80,18 @@ def test_a_childs_id_is_checked() -> None:
             return "refused"
 
     assert Driven(careless).turn().output == '"refused"'
+
+
+def test_names_that_storage_cannot_take_are_refused_where_they_are_given() -> None:
+    async def careless(context: Context) -> Any:
+        with pytest.raises(InvalidRequestError, match="is not valid Unicode"):
+            context.call_activity("a\ud800")
+        with pytest.raises(InvalidRequestError, match="is not valid Unicode"):
+            context.call_sub_orchestrator("a\ud800")
+        with pytest.raises(InvalidRequestError, match="is not valid Unicode"):
+            context.call_sub_orchestrator("a", version="1\ud800")
+
+    assert Driven(careless).turn().status == Status.COMPLETED
 
 
 def test_a_child_answers_its_parent_with_its_end() -> None:

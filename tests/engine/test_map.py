@@ -103,6 +103,9 @@ def test_options_and_keys_are_those_of_each_call() -> None:
         ({"limit": True}, "positive int as limit"),
         ({"key": "a", "key_of": str}, "or key_of for each"),
         ({"items": "abc"}, "pass a list"),
+        ({"items": 5}, "items to go through, not int"),
+        ({"key_of": "id"}, "a function of an item"),
+        ({"retry": 3}, "retry takes a RetryPolicy, not int"),
         ({"key_of": lambda item: ""}, "not empty as key"),
     ],
 )

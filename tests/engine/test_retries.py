@@ -10,6 +10,7 @@ import pytest
 from durable.engine.context import DurableOrchestrationContext as Context
 from durable.errors import InvalidRequestError
 from durable.model.events import (
+    ExecutionTerminated,
     SubOrchestrationInstanceCreated,
     SubOrchestrationInstanceFailed,
     TaskScheduled,
@@ -115,6 +116,34 @@ def test_a_predicate_that_raises_fails_the_task_with_its_error() -> None:
     assert (failure.error_type, failure.message) == ("KeyError", "'in the predicate'")
 
 
+class Panic(BaseException):
+    """As native code raises one."""
+
+
+def _panics(*_: object) -> Any:
+    raise Panic("overrun")
+
+
+def test_what_is_no_exception_fails_the_code_that_raised_it_wherever_that_is() -> None:
+    async def maps(context: Context) -> Any:
+        await context.map("a", [1, 2], limit=1, key_of=lambda item: _panics() if item > 1 else "k")
+
+    async def cleans_up(context: Context) -> Any:
+        try:
+            await context.wait_for_external_event("e")
+        finally:
+            _panics()
+
+    predicate, mapped = caller(retry_if=_panics), Driven(maps)
+    predicate.turn()
+    mapped.turn()
+    ended = [predicate.turn(failed(0)), mapped.turn(done(0)), Driven(_panics).turn()]
+    assert [str(each.failure) for each in ended] == [f"{__name__}.Panic: overrun"] * 3
+    waiting = Driven(cleans_up)
+    waiting.turn()
+    assert waiting.turn(ExecutionTerminated("stop")).status == Status.TERMINATED
+
+
 def test_intervals_that_overflow_are_capped() -> None:
     policy = RetryPolicy(
         first_retry_interval=SECOND, max_number_of_attempts=10_000, backoff_coefficient=10
@@ -137,11 +166,26 @@ def test_intervals_that_overflow_are_capped() -> None:
         ({"backoff_coefficient": 0.5}, "backoff_coefficient"),
         ({"max_retry_interval": timedelta(0)}, "max_retry_interval"),
         ({"retry_timeout": -SECOND}, "retry_timeout"),
+        ({"first_retry_interval": 5}, "first_retry_interval is a timedelta, not 5"),
+        ({"retry_timeout": 0}, "retry_timeout is a timedelta, not 0"),
     ],
 )
 def test_a_policy_that_cannot_be(policy: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidRequestError, match=field):
         RetryPolicy(**{"first_retry_interval": SECOND, "max_number_of_attempts": 2, **policy})
+
+
+def test_what_is_no_policy_is_refused_before_anything_fails() -> None:
+    async def calls(context: Context) -> Any:
+        wrong: Any = 3
+        with pytest.raises(InvalidRequestError, match="retry takes a RetryPolicy, not int"):
+            context.call_activity("a", retry=wrong)
+        with pytest.raises(InvalidRequestError, match="retry takes a RetryPolicy, not int"):
+            context.call_sub_orchestrator("child", retry=wrong)
+
+    commit = Driven(calls).turn()
+    assert commit.status == Status.COMPLETED
+    assert commit.outbox == ()
 
 
 def test_each_attempt_of_a_sub_orchestration_is_an_instance_of_its_own() -> None:

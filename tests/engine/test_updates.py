@@ -30,7 +30,7 @@ from durable.model.events import (
     UpdateRequested,
 )
 from durable.model.instance import OrchestrationRuntimeStatus as Status
-from tests.engine.driving import Driven, done, failed
+from tests.engine.driving import Driven, done, event, failed
 
 
 def update(name: str, data: object = None, message: str = "u") -> UpdateRequested:
@@ -149,6 +149,31 @@ def test_one_name_has_a_handler_or_waiters() -> None:
 async def _coroutine(value: object) -> None: ...
 
 
+def test_a_handler_that_wants_to_wait_is_told_what_waits() -> None:
+    async def calls(context: Context) -> Any:
+        context.set_update_handler("x", lambda: context.call_activity("a"))
+        await context.wait_for_external_event("e")
+
+    ((_, said),) = answers(Driven(calls).turn(update("x")))
+    assert "taken with wait_for_update" in said
+
+
+def test_a_timeout_that_is_none_is_refused_and_leaves_no_waiter() -> None:
+    async def waits(context: Context) -> Any:
+        wrong: Any = 5
+        for wait in (context.wait_for_update, context.wait_for_external_event):
+            with pytest.raises(InvalidRequestError, match="timeout is a timedelta or a datetime"):
+                wait("x", timeout=wrong)
+        event = await context.wait_for_external_event("x")
+        taken = await context.wait_for_update("x")
+        taken.answer(event)
+
+    run = Driven(waits)
+    run.turn()
+    run.turn(event("x", 1))
+    assert answers(run.turn(update("x"))) == [("u", "1")]
+
+
 @pytest.mark.parametrize("handler", [None, 7, _coroutine, lambda a, b: None, lambda *, key: None])
 def test_what_cannot_answer_is_refused_where_it_is_set(handler: Any) -> None:
     async def wrong(context: Context) -> Any:
@@ -157,6 +182,9 @@ def test_what_cannot_answer_is_refused_where_it_is_set(handler: Any) -> None:
                 setting("x", handler)
             with pytest.raises(InvalidRequestError, match="has a name"):
                 setting("", lambda: None)
+        for decorator in (context.on_update, context.on_query):
+            with pytest.raises(InvalidRequestError, match="has a name"):
+                decorator(lambda: None)  # type: ignore[arg-type]
 
     assert Driven(wrong).turn().status == Status.COMPLETED
 

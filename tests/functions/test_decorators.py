@@ -13,7 +13,7 @@ import azure.functions as func
 import pytest
 
 import durable as df
-from durable.errors import DefinitionError
+from durable.errors import DefinitionError, UnknownFunctionError
 from durable.model.functions import ActivityDefinition, name_of
 
 
@@ -145,6 +145,14 @@ def test_definition_errors_name_function_and_place(
     assert not app.durable.registry.orchestrators
 
 
+@pytest.mark.parametrize(
+    "kind", ["orchestration_trigger", "activity_trigger", "entity_trigger", "durable_client_input"]
+)
+def test_a_decorator_without_parentheses_is_refused(kind: str) -> None:
+    with pytest.raises(DefinitionError, match=rf"decorated with {kind} alone: write @{kind}\("):
+        getattr(df.DFApp(), kind)(add_one)
+
+
 @pytest.mark.parametrize("thing", [functools.partial(add_one, 1), 3, "name"])
 def test_only_functions_can_be_decorated(thing: Any) -> None:
     with pytest.raises(DefinitionError, match="only functions can be decorated"):
@@ -201,3 +209,18 @@ def test_the_decorators_of_a_function_may_be_of_an_app_and_a_blueprint(
     shown = [each for each in app.get_functions() if each.get_function_name() == "use"]
     (function,) = shown
     assert list(inspect.signature(function.get_user_function()).parameters) == ["req"]
+
+
+def test_a_name_of_another_kind_is_said_and_the_nearest_of_many_comes_first() -> None:
+    app = df.DFApp()
+    for number in range(20):
+
+        def act(value: int) -> int:
+            return value
+
+        app.activity_trigger(input_name="value", activity=f"act_{number:02}")(act)
+    app.orchestration_trigger(context_name="context")(run)
+    with pytest.raises(UnknownFunctionError, match=r"this app has run; 'act_03' is an activity$"):
+        app.durable.registry.orchestrator("act_03")
+    with pytest.raises(UnknownFunctionError, match=r"named 'act_O17'; this app has act_17, "):
+        app.durable.registry.activity("act_O17")

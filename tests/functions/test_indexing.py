@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import logging
@@ -218,6 +219,20 @@ async def test_the_client_is_given_whatever_the_order(
     assert set(get_type_hints(shown)) == {"req", "context", "return"}
     request = func.HttpRequest("GET", "/", body=b"")
     assert await shown(req=request, context="ctx") == f"GET {native} ctx"
+
+
+async def test_a_sync_starter_that_raises_stop_iteration_ends(app: df.DFApp) -> None:
+    @app.route(route="start")
+    @app.durable_client_input(client_name="client")
+    def start(req: func.HttpRequest, client: Any) -> str:
+        return next(iter(()))
+
+    native = DurableOrchestrationClient(Hub(memory_storage(), "Hub"))
+    app.durable.attach(cast(DurableHost, SimpleNamespace(client=native)))
+    (begin, *_) = app.get_functions()
+    call: Any = begin.get_user_function()
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        await asyncio.wait_for(call(req=func.HttpRequest("GET", "/", body=b"")), 5)
 
 
 def test_a_client_of_another_hub_is_refused(app: df.DFApp, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,14 @@ def identity(value: int) -> list[object]:
     return [context.idempotency_key, context.attempt, context.is_cancelled]
 
 
+class Panic(BaseException):
+    """As native code raises one."""
+
+
+def panics(value: int) -> None:
+    raise Panic(f"panicked {value}")
+
+
 def fails(value: int) -> None:
     raise ValueError(f"failed {value}")
 

@@ -94,6 +94,8 @@ async def test_what_it_raises_is_a_failure_with_its_stack(pool: Pool) -> None:
     assert (failure.error_type, failure.message) == ("ValueError", "failed 7")
     assert "heavy.py" in failure.stack_trace
     assert "process.py" not in failure.stack_trace
+    failure = await pool.run(heavy.panics, 7)
+    assert (failure.error_type, failure.message) == ("tests.runtime.heavy.Panic", "panicked 7")
     failure = await pool.run(heavy.long, 1001)
     assert failure.message == (
         "the result of activity 'act' has 1,003 bytes as JSON; at most 1,000 are allowed"

@@ -121,3 +121,108 @@ async def test_durable_http_is_an_activity() -> None:
         hub.replace("durable_http", respond)
         assert await hub.run(ask) == [200, "done"]
     assert looks == ["https://example.com/job", *["https://example.com/job/1"] * 2]
+
+
+class Panic(BaseException):
+    """As native code raises one."""
+
+
+def panics(_: Any) -> None:
+    raise Panic("overrun")
+
+
+def exits(_: Any) -> None:
+    raise SystemExit(2)
+
+
+@pytest.mark.parametrize(("raises", "said"), [(panics, "Panic: overrun"), (exits, "SystemExit: 2")])
+async def test_what_is_no_exception_fails_what_raised_it_and_nothing_else(
+    raises: Any, said: str
+) -> None:
+    bp = df.Blueprint()
+
+    @bp.activity_trigger(input_name="value")
+    def sync(value: Any) -> None:
+        raises(value)
+
+    @bp.activity_trigger(input_name="value")
+    async def on_the_loop(value: Any) -> None:
+        raises(value)
+
+    @bp.activity_trigger(input_name="value")
+    def sync_to_async(value: Any) -> Any:
+        return on_the_loop(value)
+
+    @bp.entity_trigger(context_name="context")
+    def entity(context: Any) -> None:
+        raises(None)
+
+    @bp.entity_trigger(context_name="context")
+    async def async_entity(context: df.EntityContext) -> None:
+        raises(None)
+
+    @bp.orchestration_trigger(context_name="context")
+    async def calls(context: df.DurableOrchestrationContext) -> None:
+        await context.call_activity(context.get_input(str))
+
+    @bp.orchestration_trigger(context_name="context")
+    async def asks(context: df.DurableOrchestrationContext) -> None:
+        await context.call_entity(df.EntityId(context.get_input(str), "k"), "get")
+
+    @bp.orchestration_trigger(context_name="context")
+    async def answers(context: df.DurableOrchestrationContext) -> None:
+        context.set_query_handler("q", lambda: raises(None))
+        context.set_update_handler("u", lambda: raises(None))
+        await context.wait_for_external_event("end")
+
+    async with TestHub(bp, patience=5) as hub:
+        for name in ("sync", "on_the_loop", "sync_to_async"):
+            with pytest.raises(OrchestrationFailedError, match=said):
+                await hub.run(calls, name)
+        assert len(hub.calls()) == 3
+        for name in ("entity", "async_entity"):
+            with pytest.raises(OrchestrationFailedError, match=said):
+                await hub.run(asks, name)
+        instance_id = await hub.start(answers)
+        with pytest.raises(df.QueryFailedError, match=said):
+            await hub.query(instance_id, "q")
+        with pytest.raises(df.UpdateRejectedError, match=said):
+            await hub.update(instance_id, "u")
+
+
+async def test_a_test_that_fails_in_an_activity_fails_it_once() -> None:
+    async with TestHub(app, activities={"ship": lambda item: pytest.fail("not to be")}) as hub:
+        with pytest.raises(OrchestrationFailedError, match="not to be"):
+            await hub.run("buy", {"item": "tea", "cents": 1})
+        assert len(hub.calls("ship")) == 1
+
+
+async def test_a_sync_function_that_raises_stop_iteration_fails_and_does_not_hang() -> None:
+    bp = df.Blueprint()
+
+    def finds_none(value: Any) -> Any:
+        return next(iter([value][:0]))
+
+    @bp.activity_trigger(input_name="value")
+    def find(value: Any) -> Any:
+        return finds_none(value)
+
+    @bp.entity_trigger(context_name="context")
+    def entity(context: Any) -> None:
+        finds_none(None)
+
+    @bp.orchestration_trigger(context_name="context")
+    async def calls(context: df.DurableOrchestrationContext) -> None:
+        await context.call_activity(find, 1)
+
+    @bp.orchestration_trigger(context_name="context")
+    async def asks(context: df.DurableOrchestrationContext) -> None:
+        await context.call_entity(df.EntityId("entity", "k"), "get")
+
+    async with TestHub(bp, patience=5) as hub:
+        for name in (calls, asks):
+            with pytest.raises(OrchestrationFailedError, match="raised StopIteration") as failed:
+                await hub.run(name)
+            assert failed.value.failure is not None
+            assert "finds_none" in str(failed.value.failure.to_dict())
+            assert "in called" not in str(failed.value.failure.stack_trace)

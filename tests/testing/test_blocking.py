@@ -37,6 +37,11 @@ def test_one_run() -> None:
     assert run(app, "buy", {"item": "tea", "cents": 1}, activities={"charge": paid}) == paid
 
 
+async def test_where_an_event_loop_runs_it_says_what_to_use() -> None:
+    with pytest.raises(RuntimeError, match=r"in an `async def` test use `async with TestHub"):
+        run(app, "sleep", 3600)
+
+
 def test_a_whole_story() -> None:
     with SyncTestHub(app) as hub:
         instance_id = hub.start("decide")

@@ -28,6 +28,36 @@ async def test_an_event_that_nobody_raises() -> None:
         assert await hub.result(instance_id) == {"approved": True}
 
 
+async def test_an_update_of_another_name_than_the_code_has() -> None:
+    async with TestHub(app) as hub:
+        instance_id = await hub.start("decide")
+        with pytest.raises(StalledError, match="'decision'; nothing takes its update 'decision'"):
+            await hub.update(instance_id, "decision")
+
+
+async def test_a_function_that_the_app_does_not_have() -> None:
+    lacking = df.Blueprint()
+
+    @lacking.orchestration_trigger(context_name="context")
+    async def calls(context: df.DurableOrchestrationContext) -> None:
+        await context.call_sub_orchestrator("nobody")
+
+    @lacking.orchestration_trigger(context_name="context")
+    async def asks(context: df.DurableOrchestrationContext) -> None:
+        await context.call_entity(df.EntityId("nothing", "k"), "get")
+
+    async with TestHub(lacking, patience=0.3) as hub:
+        with pytest.raises(StalledError, match="of 'nobody', which the app lacks"):
+            await hub.run(calls)
+        with pytest.raises(StalledError, match="of the entity @nothing@k, which the app lacks"):
+            await hub.run(asks)
+
+
+async def test_a_hub_that_has_not_begun() -> None:
+    with pytest.raises(RuntimeError, match=r"use it in `async with TestHub\(app\) as hub`"):
+        await TestHub(app).run("decide")
+
+
 async def test_what_is_said_of_others_that_wait() -> None:
     async with TestHub(app) as hub:
         instance_id = await hub.start("decide")

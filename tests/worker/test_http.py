@@ -317,6 +317,21 @@ async def test_sync_functions_run_side_by_side() -> None:
     invoker.close()
 
 
+async def test_a_sync_function_that_raises_stop_iteration_ends() -> None:
+    local = func.FunctionApp()
+
+    @local.route(route="first")
+    def first(req: func.HttpRequest) -> str:
+        return next(iter(()))
+
+    inventory = take_inventory(local.get_functions(), resolve=lambda text, where: text)
+    invoker = Invoker(Path("/srv/app"))
+    request = func.HttpRequest("GET", "http://x/", body=b"")
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        await asyncio.wait_for(invoker.call(inventory.http[0].call, request), 5)
+    invoker.close()
+
+
 def test_query_params() -> None:
     assert query_params("/a") == {}
     assert query_params("/a?b&c=&=d&b=e") == {"b": ",e", "c": "", "": "d"}

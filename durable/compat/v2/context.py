@@ -5,19 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar, Unpack
 
 from durable.codec import encode
 from durable.compat.reading import result_hint, wish
 from durable.compat.v2.entities import EntityLock
 from durable.compat.v2.task import ReplaySafeLogger, Task, TimerTask, shown
 from durable.engine.context import DurableOrchestrationContext
+from durable.engine.handlers import Handler
 from durable.engine.tasks import DurableTask
+from durable.engine.updates import Update
+from durable.model.calls import ActivityOptions
 from durable.model.entities import EntityId
 from durable.model.events import ContinueAsNew
 from durable.model.retry import RetryPolicy
 
 Function = str | Callable[..., Any]
+H = TypeVar("H", bound=Handler)
 
 
 class OrchestrationContext:
@@ -75,13 +79,32 @@ class OrchestrationContext:
         retry_policy: RetryPolicy | None = None,
         tags: Mapping[str, str] | None = None,
         return_type: Any = None,
+        **options: Unpack[ActivityOptions],
     ) -> Task[Any]:
         """Run an activity, given by name or as the function. The result is as `return_type`, or
         as the function's return annotation, where it fits; else plain. `tags` are taken and not
-        kept."""
+        kept; `options` are those of the native `call_activity`."""
         call: Callable[..., DurableTask[Any]] = self.native_context.call_activity
         expected = wish(return_type) or result_hint(activity, None)
-        return shown(call(activity, input, retry=retry_policy, expected_type=expected))
+        options.setdefault("retry", retry_policy)
+        return shown(call(activity, input, expected_type=expected, **options))
+
+    def map(
+        self,
+        activity: Function,
+        items: Iterable[Any],
+        *,
+        limit: int | None = None,
+        key_of: Callable[[Any], str] | None = None,
+        return_type: Any = None,
+        **options: Unpack[ActivityOptions],
+    ) -> Task[list[Any]]:
+        """Run an activity for each item, as the native `map` does."""
+        call: Callable[..., DurableTask[Any]] = self.native_context.map
+        expected = wish(return_type) or result_hint(activity, None)
+        return shown(
+            call(activity, items, expected_type=expected, limit=limit, key_of=key_of, **options)
+        )
 
     def call_sub_orchestrator(
         self,
@@ -107,6 +130,32 @@ class OrchestrationContext:
     def wait_for_external_event(self, name: str, *, data_type: Any = None) -> Task[Any]:
         """The next event of that name (in any case), buffered ones first."""
         return shown(self.native_context.wait_for_external_event(name, wish(data_type)))
+
+    # ---- queries and updates, which are native ----
+
+    def set_query_handler(self, name: str, handler: Handler) -> None:
+        """Let `handler` answer `client.query(id, name)`."""
+        self.native_context.set_query_handler(name, handler)
+
+    def on_query(self, name: str) -> Callable[[H], H]:
+        """`set_query_handler` as a decorator."""
+        return self.native_context.on_query(name)
+
+    def set_update_handler(self, name: str, handler: Handler) -> None:
+        """Let `handler` answer each update of that name as it arrives."""
+        self.native_context.set_update_handler(name, handler)
+
+    def on_update(self, name: str) -> Callable[[H], H]:
+        """`set_update_handler` as a decorator."""
+        return self.native_context.on_update(name)
+
+    def wait_for_update(
+        self, name: str, *, data_type: Any = None, timeout: timedelta | datetime | None = None
+    ) -> Task[Update[Any]]:
+        """The next update of that name; whoever takes it owes it `answer` or `reject`."""
+        return shown(self.native_context.wait_for_update(name, data_type, timeout=timeout))
+
+    # ---- events, and the end ----
 
     def send_event(self, instance_id: str, event_name: str, *, data: Any = None) -> None:
         """Raise an event in another instance."""

@@ -1,12 +1,13 @@
-"""Queries and updates: handlers, what is taken, and what a client gets."""
+"""Queries, updates and forks: handlers, what is taken, and what a client gets."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, assert_type
 
 import durable as df
 from durable.client import DurableOrchestrationClient
+from durable.model.events import Event
 from tests.typing.programs.shop import Order, Receipt
 
 
@@ -38,5 +39,8 @@ async def asks(client: DurableOrchestrationClient | df.DurableFunctionsClient) -
     assert_type(await client.query("i", "orders"), Any)
     assert_type(await client.update("i", "add", 1, expected_type=int, update_id="1"), int)
     assert_type(await client.update("i", "add", timeout=timedelta(minutes=1)), Any)
+    assert_type(await client.fork("i", 2, input_=1), str)
+    assert_type(await client.get_history("i", payloads=True), list[tuple[datetime, Event]])
+    await client.fork("i", "2")  # E: incompatible type
     await client.query("i")  # E: No overload variant of "query"
     await client.update("i", "add", update_id=1)  # E: No overload variant of "update"
