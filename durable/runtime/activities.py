@@ -119,11 +119,12 @@ def in_context(context: ActivityContext, function: Callable[..., R], *arguments:
 
 def called(function: Callable[..., R], *arguments: Any, **named: Any) -> R:
     """Call it, for a thread. StopIteration is a RuntimeError, as in a coroutine: no future takes
-    one, so that who awaits the thread would wait for ever."""
+    one, so that who awaits the thread would wait for ever. So is what would end the event loop
+    there, and is no signal in a thread."""
     try:
         return function(*arguments, **named)
-    except StopIteration as error:
-        raise RuntimeError("the function raised StopIteration") from error
+    except (StopIteration, GeneratorExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"the function raised {type(error).__name__}") from error
 
 
 async def run_activity(

@@ -226,3 +226,20 @@ async def test_a_sync_function_that_raises_stop_iteration_fails_and_does_not_han
             assert failed.value.failure is not None
             assert "finds_none" in str(failed.value.failure.to_dict())
             assert "in called" not in str(failed.value.failure.stack_trace)
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit])
+async def test_what_would_end_the_loop_fails_the_call_alone(kind: type[BaseException]) -> None:
+    bp = df.Blueprint()
+
+    @bp.activity_trigger(input_name="value")
+    def raises(value: Any) -> Any:
+        raise kind
+
+    @bp.orchestration_trigger(context_name="context")
+    async def calls(context: df.DurableOrchestrationContext) -> None:
+        await context.call_activity(raises, 1)
+
+    async with TestHub(bp, patience=5) as hub:
+        with pytest.raises(OrchestrationFailedError, match=f"raised {kind.__name__}"):
+            await hub.run(calls)
