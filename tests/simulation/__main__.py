@@ -24,7 +24,7 @@ from tests.simulation.storage import FAULTS
 from tests.simulation.users import WISHES
 from tests.simulation.world import OUTCOMES, World
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds of real time for one seed, which takes a fraction of one."""
 
 A_TASK = 10
