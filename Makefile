@@ -59,7 +59,7 @@ lint: setup
 types: setup
 	@echo "== types: mypy --strict"
 	@$(BIN)/python -m mypy
-	@$(BIN)/python -m mypy bench
+	@$(BIN)/python -m mypy bench tests
 
 contracts: setup
 	@echo "== contracts: import-linter"

@@ -39,7 +39,7 @@ from durable.codec import annotation_of, decode, encode, return_annotation_of
 from durable.errors import PayloadError
 
 if typing.TYPE_CHECKING:
-    from nowhere import Missing
+    from nowhere import Missing  # type: ignore[import-not-found]
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -232,8 +232,9 @@ def test_values_cannot_be_seen_in_a_log(app: Folder) -> None:
 )
 @pytest.mark.parametrize("source", ["environ", "values"])
 def test_overrides_of_host_json(app: Folder, name: str, source: str) -> None:
+    override: Any = {source: {name: "FromEnv"}}
     for host in (durable(hubName="FromFile"), {"version": "2.0"}):
-        assert app.load(host, **{source: {name: "FromEnv"}}).hub == "FromEnv"
+        assert app.load(host, **override).hub == "FromEnv"
 
 
 def test_overrides_are_text_and_are_blamed_by_name(app: Folder) -> None:

@@ -19,6 +19,7 @@ from durable.errors import InvalidRequestError, PayloadError
 from durable.management.parameters import Query
 from durable.model.entities import EntityId
 from durable.model.instance import OrchestrationRuntimeStatus, check_instance_id
+from durable.model.unicode import is_unicode
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ def checked(check: Callable[[str], T]) -> Callable[[str], T]:
     """A `type` for argparse that refuses with the check's own words."""
 
     def convert(text: str) -> T:
-        if any("\ud800" <= c <= "\udfff" for c in text):
+        if not is_unicode(text):
             raise argparse.ArgumentTypeError("it is not valid Unicode")
         try:
             return check(text)

@@ -10,6 +10,7 @@ from durable.errors import InstanceNotFoundError, PayloadTooLargeError
 from durable.hub.hub import Hub
 from durable.hub.ringing import Ringer, repeat
 from durable.hub.rows import Head
+from durable.model.events import Arrival, EntityOperation, Signal
 from durable.model.functions import Registry
 from durable.model.instance import check_instance_id
 
@@ -77,6 +78,26 @@ class Access:
         if head is None:
             raise InstanceNotFoundError(f"there is no instance {instance_id!r}")
         return head
+
+    async def _deliver(
+        self,
+        instance_id: str,
+        incarnation: str,
+        event: Signal | EntityOperation,
+        trace: tuple[str, str],
+    ) -> bool:
+        """Store it once under its message id, and ring; False where that incarnation has ended."""
+        hub, arrival = self._hub, Arrival(event, trace=trace)
+        message, nonce, order = event.message_id, hub.new_id(8), hub.next_order()
+        accepted = await repeat(
+            hub,
+            lambda: hub.instances.deliver(
+                instance_id, incarnation, message, arrival, nonce=nonce, order=order
+            ),
+        )
+        if accepted:
+            await self._ringer.ring(instance_id)
+        return accepted
 
     def _payload(self, value: object, what: str) -> str | None:
         text = encode(value) if value is not None else None

@@ -26,7 +26,7 @@ from durable.hub.messages import Query
 from durable.hub.reading import PayloadGone
 from durable.hub.ringing import repeat
 from durable.hub.rows import PURGING, Head
-from durable.model.events import Arrival, UpdateRequested
+from durable.model.events import UpdateRequested
 
 LONGEST_QUESTION = 16_000
 """Characters of JSON that a query's input may have: it has to fit a message."""
@@ -222,7 +222,9 @@ class Asking(Access):
         """Deliver an update, and wait for its answer."""
         instance_id = head.instance_id
         if not head.is_terminal:
-            await self._deliver(head, UpdateRequested(name, message, text))
+            request = UpdateRequested(name, message, text)
+            with raising(self._hub, name, instance_id) as trace:
+                await self._deliver(instance_id, head.incarnation, request, trace)
 
         async def answered() -> StoredAnswer | None:
             answer = await self._answer_to(head, message)
@@ -252,20 +254,6 @@ class Asking(Access):
                 "it is stored, and will be taken"
             )
         return answer
-
-    async def _deliver(self, head: Head, request: UpdateRequested) -> None:
-        instance_id, hub = head.instance_id, self._hub
-        message, order, nonce = request.message_id, hub.next_order(), hub.new_id(8)
-        with raising(hub, request.name, instance_id) as trace:
-            arrival = Arrival(request, trace=trace)
-            accepted = await repeat(
-                hub,
-                lambda: hub.instances.deliver(
-                    instance_id, head.incarnation, message, arrival, nonce=nonce, order=order
-                ),
-            )
-            if accepted:
-                await self._ringer.ring(instance_id)
 
     async def _answer_to(self, head: Head, message: str) -> StoredAnswer | None:
         find = self._hub.instances.update_answer

@@ -21,7 +21,7 @@ from durable.hub.ringing import repeat
 from durable.hub.rows import PURGING, Head
 from durable.hub.together import together
 from durable.model.entities import EntityId
-from durable.model.events import Arrival, EntityOperation
+from durable.model.events import EntityOperation
 
 UNUSED = timedelta(hours=1)
 """An empty entity still remembers, for so long, which messages it has taken."""
@@ -72,19 +72,10 @@ class Entities(Access):
         if self._registry is not None:
             self._registry.entity(entity_id.name)
         text = self._payload(input_, "the operation's input")
-        message, nonce = self._hub.new_id(16), self._hub.new_id(8)
+        message = self._hub.new_id(16)
         request = EntityOperation(message, operation, text, due=as_utc(signal_time))
-        target = str(entity_id)
-        order = self._hub.next_order()
         with signalling(self._hub, entity_id, operation) as trace:
-            arrival = Arrival(request, trace=trace)
-            await repeat(
-                self._hub,
-                lambda: self._hub.instances.deliver(
-                    target, ENTITY_INBOX, message, arrival, nonce=nonce, order=order
-                ),
-            )
-            await self._ringer.ring(target)
+            await self._deliver(str(entity_id), ENTITY_INBOX, request, trace)
 
     async def read_entity_state(
         self, entity_id: EntityId, *, include_state: bool = True, include_backlog: bool = False

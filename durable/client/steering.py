@@ -13,11 +13,9 @@ from durable.client.starting import StartRequest, start, start_all
 from durable.client.telling import raising
 from durable.errors import InstanceFinishedError, InstanceNotFoundError, InvalidRequestError
 from durable.hub.rewind import rewind
-from durable.hub.ringing import repeat
 from durable.hub.rows import PURGING, Head
 from durable.model.entities import EntityId, is_entity
 from durable.model.events import (
-    Arrival,
     EventRaised,
     ExecutionResumed,
     ExecutionSuspended,
@@ -267,19 +265,14 @@ class Steering(Access):
         self, head: Head, make: Callable[[str], Signal], trace: tuple[str, str] = ("", "")
     ) -> None:
         instance_id = head.instance_id
-        message, nonce = self._hub.new_id(16), self._hub.new_id(8)
-        arrival, order = Arrival(make(message), trace=trace), self._hub.next_order()
-        accepted = not head.is_terminal and await repeat(
-            self._hub,
-            lambda: self._hub.instances.deliver(
-                instance_id, head.incarnation, message, arrival, nonce=nonce, order=order
-            ),
+        event = make(self._hub.new_id(16))
+        accepted = not head.is_terminal and await self._deliver(
+            instance_id, head.incarnation, event, trace
         )
         if not accepted:
             now = await self._existing(instance_id)
             how = now.runtime_status if now.incarnation == head.incarnation else "replaced"
             raise InstanceFinishedError(f"instance {instance_id!r} has ended: it is {how}")
-        await self._ringer.ring(instance_id)
 
     async def rewind(self, instance_id: str, reason: str = "") -> None:
         """Let a failed instance go on: what failed runs again, in its sub-orchestrations too,

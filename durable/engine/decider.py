@@ -336,9 +336,9 @@ class Decider:
                     return
         except StopIteration as stop:
             value = stop.value
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
             self._end_with(error)
             return
         # out here the StopIteration is no cause of what may go wrong

@@ -11,6 +11,7 @@ from durable.engine.places import frames_of_ours
 from durable.errors import InvalidRequestError
 from durable.model.events import Payload
 from durable.model.failure import ExceptionPropertiesProvider, FailureDetails
+from durable.model.unicode import is_unicode
 
 Handler = Callable[[], object] | Callable[[Any], object]
 """An ordinary function of nothing, or of the one input."""
@@ -22,7 +23,7 @@ def check_name(name: object, what: str) -> str:
     """The name, or InvalidRequestError."""
     if not isinstance(name, str) or not name:
         raise InvalidRequestError(f"{what} has a name, a text that is not empty")
-    if any("\ud800" <= c <= "\udfff" for c in name):
+    if not is_unicode(name):
         raise InvalidRequestError(f"the name of {what} is not valid Unicode")
     return name
 

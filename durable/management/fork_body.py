@@ -8,6 +8,7 @@ from typing import Any
 
 from durable.client import UNCHANGED
 from durable.errors import InvalidRequestError
+from durable.model.unicode import is_unicode
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -68,7 +69,7 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
     value = body.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
+    if not isinstance(value, str) or not is_unicode(value):
         raise InvalidRequestError(f"{name} is a text")
     return value
 

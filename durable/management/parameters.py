@@ -12,6 +12,7 @@ import azure.functions as func
 from durable.codec import decode
 from durable.errors import InvalidRequestError, PayloadError, PayloadTooLargeError
 from durable.model.instance import MAX_INSTANCE_ID, OrchestrationRuntimeStatus, check_instance_id
+from durable.model.unicode import is_unicode
 
 IGNORED = frozenset({"taskhub", "connection", "code", "clientid"})
 """What callers of Durable Functions send too: hub, connection and key are not theirs to choose."""
@@ -46,7 +47,7 @@ class Query:
     def text(self, name: str) -> str | None:
         """As given. Lone surrogates are refused: no storage takes them."""
         value = self._values.get(name.lower()) or None
-        if value is not None and any("\ud800" <= c <= "\udfff" for c in value):
+        if value is not None and not is_unicode(value):
             raise InvalidRequestError(f"{name} is not valid Unicode")
         return value
 

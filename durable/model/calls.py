@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 
 from durable.errors import InvalidRequestError
 from durable.model.retry import RetryPolicy
+from durable.model.unicode import is_unicode
 
 LONGEST_KEY = 400
 """Characters of a concurrency key."""
@@ -56,7 +57,7 @@ class CallOptions:
             raise InvalidRequestError("call_activity takes a text that is not empty as key")
         if options.key is not None and len(options.key) > LONGEST_KEY:
             raise InvalidRequestError(f"a key has at most {LONGEST_KEY} characters")
-        if options.key is not None and any("\ud800" <= c <= "\udfff" for c in options.key):
+        if options.key is not None and not is_unicode(options.key):
             raise InvalidRequestError(f"the key {options.key!a} is not valid Unicode")
         return None if options == _NONE else options
 

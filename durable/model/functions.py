@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from durable.errors import DefinitionError, InvalidRequestError, UnknownFunctionError
 from durable.model.failure import ExceptionPropertiesProvider
 from durable.model.limits import Limits
+from durable.model.unicode import is_unicode
 
 UserFunction = Callable[..., Any]
 
@@ -204,7 +205,7 @@ def name_of(reference: object) -> str:
     if isinstance(reference, str):
         if not reference:
             raise InvalidRequestError("a function's name must not be empty")
-        if any("\ud800" <= c <= "\udfff" for c in reference):
+        if not is_unicode(reference):
             raise InvalidRequestError(f"the function's name {reference!a} is not valid Unicode")
         return reference
     function = user_function(reference)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from durable.errors import InvalidRequestError
+from durable.model.unicode import is_unicode
 
 MOST_TAGS = 50
 LONGEST_TAGS = 4000
@@ -23,7 +24,7 @@ def check_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
             raise InvalidRequestError(f"tags are strings by name; {name!r} is {value!r}")
         if not name:
             raise InvalidRequestError("a tag's name must not be empty")
-        if any("\ud800" <= c <= "\udfff" for c in name + value):
+        if not is_unicode(name + value):
             raise InvalidRequestError(f"tag {name!a} is not valid Unicode")
     if len(tags) > MOST_TAGS:
         raise InvalidRequestError(f"there are {len(tags)} tags; at most {MOST_TAGS} are taken")

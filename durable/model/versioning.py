@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from durable.errors import ConfigurationError, InvalidRequestError
+from durable.model.unicode import is_unicode
 
 _VERSION = re.compile(
     r"v?(?P<release>\d{1,50}(?:\.\d{1,50})*)"
@@ -108,7 +109,7 @@ def check_version(version: str | None) -> str | None:
         raise InvalidRequestError(
             f"a version is a string, such as '2.0', not {type(version).__name__}"
         )
-    if version and any("\ud800" <= c <= "\udfff" for c in version):
+    if version and not is_unicode(version):
         raise InvalidRequestError(f"the version {version!a} is not valid Unicode")
     return version
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from asyncio.events import _get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
@@ -65,7 +64,7 @@ class SyncTestHub:
     def call(self, awaitable: Awaitable[T]) -> T:
         """The result of a coroutine, of a starter that is given `client` say. Raises RuntimeError
         where an event loop runs."""
-        if _get_running_loop() is not None:
+        if _loop_runs():
             if inspect.iscoroutine(awaitable):
                 awaitable.close()
             raise RuntimeError(
@@ -221,6 +220,14 @@ class SyncTestHub:
     def crash(self) -> None:
         """See `TestHub.crash`."""
         self._hub.crash()
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def run(

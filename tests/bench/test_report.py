@@ -45,13 +45,16 @@ def test_a_ratio_is_of_medians_and_held_to_its_bar() -> None:
 def test_where_more_is_better_the_bar_is_the_least() -> None:
     series = {"durable, one worker": {"per_second": [300.0]}, "DBOS": {"per_second": [101.0]}}
     ratio, verdict = verdicts(results(W2={"series": series}))["durable, one worker", "DBOS"]
-    assert (ratio, verdict) == (pytest.approx(300 / 101), "not met")
+    assert ratio == pytest.approx(300 / 101)
+    assert verdict == "not met"
 
 
 def test_durable_functions_is_the_ceiling_times_what_was_measured_beside_it() -> None:
     series = {"durable, inline": {"p50_ms": [12.0]}, "ceiling, inline": {"p50_ms": [6.6]}}
     found = verdicts(results(W1={"series": series}))
-    assert found["durable, inline", "Durable Functions"] == (pytest.approx(12 / 67), "not met")
+    ratio, verdict = found["durable, inline", "Durable Functions"]
+    assert ratio == pytest.approx(12 / 67)
+    assert verdict == "not met"
 
 
 def test_who_did_not_run_is_named_with_the_reason() -> None:

@@ -84,7 +84,7 @@ class CountingHub(MemoryHub):
         self.use(
             Storage(
                 tables=Tables(self.base.tables, self.meter),  # type: ignore[arg-type]
-                queues=Queues(self.base.queues, self.meter),  # type: ignore[arg-type]
+                queues=Queues(self.base.queues, self.meter),
                 clock=self.base.clock,
             )
         )

@@ -66,7 +66,11 @@ def kept() -> Stored:
 
 def locking(began: float, *then: tuple[float, Event]) -> list[StoredAt]:
     """The turns of an orchestration that got a lock."""
-    events = [(began - 1, EntityLockRequested(0, SUM)), (began, EntityLockGranted(0)), *then]
+    events: list[tuple[float, Event]] = [
+        (began - 1, EntityLockRequested(0, SUM)),
+        (began, EntityLockGranted(0)),
+        *then,
+    ]
     return [turn(sequence, at, event) for sequence, (at, event) in enumerate(events)]
 
 

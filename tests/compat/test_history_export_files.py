@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import Generator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -158,7 +159,7 @@ async def test_a_continuous_job_goes_on_with_what_ends_later() -> None:
 
         for number in (1, 2):
             await hub.client.start_new("order", f"tea {number}", "tea")
-            await hub.until(lambda number=number: exported(number), limit=36000)
+            await hub.until(partial(exported, number), limit=36000)
         found = await client.get_job("j")
         assert found is not None
         assert (found.status, found.failures) == (export.ExportJobStatus.ACTIVE, [])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -67,7 +68,11 @@ def begin(context: Context, what: Any) -> Any:
             return context.when_all([])
         case kind, inner:
             tasks = [begin(context, each) for each in inner]
-            combine = {"all": context.when_all, "any": context.when_any, "hasty": context.task_all}
+            combine: dict[str, Callable[..., DurableTask[Any]]] = {
+                "all": context.when_all,
+                "any": context.when_any,
+                "hasty": context.task_all,
+            }
             return combine[kind](tasks)
     raise AssertionError(what)
 
@@ -99,7 +104,7 @@ def test_cold_and_warm_decide_the_same(program: list[Any], data: st.DataObject) 
     commit = run.turn()
     while len(run.commits) < MAX_TURNS and not commit.status.is_terminal:
         arrivals = [arrive(run, data) for _ in range(data.draw(st.integers(0, 3)))]
-        due = [arrival.event for arrival in run.execution.due(run.now)]
+        due: list[Any] = [arrival.event for arrival in run.execution.due(run.now)]
         commit = run.turn(
             *[arrival for arrival in arrivals if arrival is not None],
             *due,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from tests.guide.running import Guide
 
@@ -26,7 +27,7 @@ async def test_the_page() -> None:
     till = Till()
     printers = SimpleNamespace(send=lambda label: f"printed {label}")
     maps = SimpleNamespace(find=lambda address: f"near {address}")
-    given = {"printers": printers, "maps": maps, "bank": till, "studio": till}
+    given: dict[str, Any] = {"printers": printers, "maps": maps, "bank": till, "studio": till}
     async with Guide("flow-control", **given) as guide:
 
         @guide.orchestrator

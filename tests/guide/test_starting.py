@@ -89,7 +89,7 @@ async def taken(if_exists: str, *, ends: bool) -> str | None:
         new = {"item": "new"}
         try:
             await guide.during(
-                guide.client.start_new("process_order", "i", new, if_exists=if_exists)  # type: ignore[arg-type]
+                guide.client.start_new("process_order", "i", new, if_exists=if_exists)  # type: ignore[call-overload]
             )
         except df.InstanceExistsError:
             return None

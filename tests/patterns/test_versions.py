@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,10 @@ def begun(site: Site, version: str) -> dict[str, str]:
     return site.begin("deliver", query=f"version={version}")
 
 
+def shown(site: Site, name: str) -> Any:
+    return site.call("GET", f"instances/{name}").json
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_a_worker_takes_the_versions_that_it_is_told_to(
     style: str, azurite: Azurite, tmp_path: Path
@@ -40,7 +46,7 @@ def test_a_worker_takes_the_versions_that_it_is_told_to(
         assert site.ended(begun(site, "1.0"))["output"] == ["1.0", "by horse"]
         left = [begun(site, version) for version in ("2.0", "0.9")]
         for links in left:
-            waiting = site.until(lambda links=links: site.status(links), lambda it: "waiting" in it)
+            waiting = site.until(partial(site.status, links), lambda it: "waiting" in it)
             assert waiting["runtimeStatus"] == "Pending"
             assert "'deliver'" in waiting["waiting"]
         ids = [links["id"] for links in left]
@@ -48,7 +54,7 @@ def test_a_worker_takes_the_versions_that_it_is_told_to(
     with served(style, tmp_path / "new", azurite, HUB=hub, **new) as site:
         ended = [
             site.until(
-                lambda name=name: site.call("GET", f"instances/{name}").json,
+                partial(shown, site, name),
                 lambda it: it["runtimeStatus"] == "Completed",
             )["output"]
             for name in ids

@@ -120,7 +120,7 @@ async def test_a_failure_has_a_row_and_what_a_rewind_leads_to_goes_on_in_the_hea
         return 1
 
     @hub.orchestrator
-    async def once(context: Context) -> int:
+    async def once(context: Context) -> object:
         return await context.call_activity("brittle")
 
     async with hub:

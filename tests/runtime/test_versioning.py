@@ -147,7 +147,7 @@ async def test_a_version_is_text() -> None:
 
     async with hub:
         with pytest.raises(InvalidRequestError, match=r"a version is a string, such as '2\.0'"):
-            await hub.client.start_new("bad", "b", version=2)  # type: ignore[arg-type]
+            await hub.client.start_new("bad", "b", version=2)  # type: ignore[call-overload]
         assert await hub.outside.get_status("b") is None
         for kind in ("again", "child"):
             await hub.client.start_new("bad", kind, kind)

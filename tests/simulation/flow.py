@@ -58,7 +58,7 @@ class Permitted:
 
     def begin(self, row: str, limit: int) -> float:
         """One begins: when."""
-        now = self._site.clock.monotonic()
+        now: float = self._site.clock.monotonic()
         require, running = self._site.watch.require, self._running.setdefault(row, [])
         faultless = not self._site.faults.rate
         recent = [since for since in running if faultless or now - since <= SURELY]

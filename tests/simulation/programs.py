@@ -396,8 +396,8 @@ async def _perform_more(context: Context, step: Step) -> list[Any]:
         case ["map", numbers, limit]:
             return [await context.map("narrow", numbers, limit=limit)]
         case ["free", inner, number]:
-            given = [inner, []], f"free-{number}"
-            context.signal_entity(entity("a"), "begin", given)
+            begun = [inner, []], f"free-{number}"
+            context.signal_entity(entity("a"), "begin", begun)
     return await limits.perform(context, step)
 
 

@@ -97,7 +97,10 @@ async def test_rows_are_the_same_to_both(
         }
         found[key] = one
     assert {key: row.values for key, row in found.items()} == rows
-    where = [Where("PartitionKey", "eq", partition), OneOf("RowKey", list(rows))]
+    where: list[Where | OneOf] = [
+        Where("PartitionKey", "eq", partition),
+        OneOf("RowKey", list(rows)),
+    ]
     one_page = await both.sdk.tables.query(both.table, where, limit=2)
     other_page = await both.lean.tables.query(both.table, where, limit=2)
     assert one_page == other_page

@@ -237,7 +237,7 @@ async def test_a_turn_that_was_lost_or_not_answered_tells_once(
         async def strike(name: str, args: tuple[Any, ...]) -> None:
             nonlocal error
             if error is not None and is_commit(name, args) and args[1] == encode("@account@a"):
-                error, struck = None, error
+                struck, error = error, None
                 raise struck
 
         return strike
@@ -293,7 +293,7 @@ async def test_a_row_says_who_sent_it_where_somebody_listens(
         return rows[-1]
 
     monkeypatch.setattr(instances, "encode_arrivals", kept)
-    options = {"telemetry": Listener().telemetry} if listens else {}
+    options: Any = {"telemetry": Listener().telemetry} if listens else {}
     async with TestHub(app, **options) as hub:
         for name in ("waiting", "updated"):
             await hub.start(name, instance_id=name)

@@ -29,7 +29,7 @@ def inventory(define: Callable[[func.FunctionApp], None], **options: Any) -> Inv
 
 def test_http_in_the_order_of_names() -> None:
     def define(app: func.FunctionApp) -> None:
-        @app.route(route="{*all}", methods=["GET", func.HttpMethod.POST])
+        @app.route(route="{*all}", methods=["GET", func.HttpMethod.POST])  # type: ignore[arg-type]
         def zebra(req: func.HttpRequest) -> str: ...
 
         @app.function_name("Beta")

@@ -50,7 +50,7 @@ class CountingRuntime:
     """Holds each message until told to finish, then deletes it."""
 
     def __init__(self, queues: MemoryQueues, size: int) -> None:
-        self.control_queues = (CONTROL,)
+        self.control_queues: tuple[str, ...] = (CONTROL,)
         self.work_queues = {"a": WORK, "b": WORK}
         self.turns, self.activities = Slots(size), Slots(size)
         self.on_nudge: Callable[[str, float], None] | None = None
