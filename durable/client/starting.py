@@ -161,12 +161,14 @@ def _first(hub: Hub, request: StartRequest, incarnation: str) -> tuple[Head, Spi
 
 
 async def _meet(ringer: Ringer, existing: Head, request: StartRequest) -> str:
-    if not request.reuse.skips(existing.runtime_status):
+    skips = request.reuse.skips(existing.runtime_status)
+    if skips or (existing.sequence == 0 and existing.next_timer is None):
+        # whoever started it may have died before ringing
+        await ringer.ring(request.instance_id)
+    if not skips:
         raise InstanceExistsError(
             f"an instance {request.instance_id!r} exists and is {existing.runtime_status}"
         )
-    # whoever started it may have died before ringing
-    await ringer.ring(request.instance_id)
     return request.instance_id
 
 

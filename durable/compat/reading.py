@@ -7,6 +7,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable
+from functools import cache
 from types import NoneType
 from typing import Any
 from weakref import WeakSet
@@ -95,13 +96,20 @@ def remember(function: Callable[..., Any]) -> None:
     annotation = getattr(function, "__annotations__", {}).get("return")
     if not any(annotation is each for each in _PLAIN):
         _functions.add(function)
+        _results.cache_clear()
 
 
 def result_type(reference: object) -> Any:
     """What a function given by its name returns, if that is a class with `to_json` and
     `from_json`: 1.x's payloads name the class, so that a name is enough there. None else."""
-    if not isinstance(reference, str):
-        return None
-    found = {return_annotation_of(each) for each in _functions if name_of(each) == reference}
-    kind = found.pop() if len(found) == 1 else None
-    return kind if isinstance(kind, type) and has_json_pair(kind) else None
+    return _results().get(reference) if isinstance(reference, str) else None
+
+
+@cache
+def _results() -> dict[str, type]:
+    """Those by name, where all functions of the name agree: they are asked for with each call."""
+    found: dict[str, set[Any]] = {}
+    for each in _functions:
+        found.setdefault(name_of(each), set()).add(return_annotation_of(each))
+    only = {name: next(iter(kinds)) for name, kinds in found.items() if len(kinds) == 1}
+    return {n: kind for n, kind in only.items() if isinstance(kind, type) and has_json_pair(kind)}

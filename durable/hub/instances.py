@@ -126,7 +126,8 @@ class Instances(Removal):
         """
         instance, incarnation = head.instance_id, head.incarnation
         partition, turn = encode(instance), spill.turn(stored.turn)
-        text = encode_turn(replace(stored, turn=turn))
+        stored = stored if turn is stored.turn else replace(stored, turn=turn)
+        text = encode_turn(stored)
         data = spill.payload(text, INLINE_TURN)
         values = {
             **payload_columns("output", spill.payload(head.output)),
@@ -152,7 +153,7 @@ class Instances(Removal):
                 head = replace(head, tail=turn.sequence)
         else:
             row = turn_values(
-                replace(stored, turn=turn, spilled=tuple(spill.sizes)),
+                replace(stored, spilled=tuple(spill.sizes)),
                 data,
                 texts_in_head(head, 0, turn.sequence),
             )

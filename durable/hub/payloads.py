@@ -117,11 +117,15 @@ def spilled_names(nonce: str, sizes: Sequence[int]) -> dict[str, int]:
 
 def payloads_of(event: Event) -> list[tuple[str, Payload]]:
     """The event's payload fields by name."""
-    return [
-        (item.name, getattr(event, item.name))
-        for item in fields(event)
-        if item.name in ("input", "result")
-    ]
+    kind = type(event)
+    names = _payload_fields.get(kind)
+    if names is None:
+        every = (each.name for each in fields(kind))
+        names = _payload_fields[kind] = [name for name in every if name in ("input", "result")]
+    return [(name, getattr(event, name)) for name in names]
+
+
+_payload_fields: dict[type[Event], list[str]] = {}
 
 
 def references(turn: Turn) -> set[PayloadRef]:

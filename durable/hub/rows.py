@@ -205,12 +205,12 @@ class Head:
             "nonce": self.nonce,
             "ready": self.ready,
             "failure": _json(self.failure.to_dict()) if self.failure else "",
-            "held": _json([holding.to_list() for holding in self.holdings]),
-            "marks": _json(self.marks),
+            "held": _text([holding.to_list() for holding in self.holdings]),
+            "marks": _text(self.marks),
             "waiting": self.waiting_since.isoformat() if self.waiting_since else "",
             "timer": self.next_timer.isoformat() if self.next_timer else "",
             "open": self.open_tasks,
-            "stale": _json(self.stale),
+            "stale": _text(self.stale),
             "suspect": -1 if self.suspect is None else self.suspect,
             "deaths": self.deaths,
             "lock": _json(self.lock.to_dict()) if self.lock else "",
@@ -278,6 +278,10 @@ class Head:
     def with_etag(self, etag: str, values: Mapping[str, Value]) -> Head:
         """The same content under the etag that a write of these columns returned."""
         return replace(self, etag=etag, stored={**self.stored, **values})
+
+
+def _text(items: Sequence[Any]) -> str:
+    return _json(items) if items else "[]"
 
 
 def _list(text: str) -> Sequence[Any]:

@@ -32,6 +32,7 @@ from durable.model.events import (
     Completion,
     PayloadRef,
 )
+from durable.runtime.alert import Alert
 from durable.runtime.beside import Beside
 from durable.runtime.entities import EntityTurns
 from durable.runtime.guards import Guard
@@ -136,7 +137,7 @@ class Actor:
         self._must_show = audit or bool(guard.follows)
         self._shown: tuple[object, ...] | None = None
         self._offers: dict[TaskKey, Offer] = {}
-        self._wake = asyncio.Event()
+        self._alert = Alert(self._clock)
         self.ended = asyncio.Event()
         """Set when it takes nothing in any more."""
         self.gone = asyncio.Event()
@@ -148,16 +149,16 @@ class Actor:
     def ring(self) -> None:
         """Something was put into the inbox."""
         self._turns.rung = True
-        self._wake.set()
+        self._alert.set()
 
     def wake(self) -> None:
         """Something has changed that it looks at by itself."""
-        self._wake.set()
+        self._alert.set()
 
     def audit(self) -> None:
         """Look for work that others left."""
         self._audit = True
-        self._wake.set()
+        self._alert.set()
 
     def offer(
         self, item: WorkItem, arrival: Arrival, stored: asyncio.Future[None] | None = None
@@ -167,7 +168,7 @@ class Actor:
         offer = self._offers.setdefault(_key(arrival), Offer(item, arrival, []))
         if stored is not None:
             offer.waiting.append(stored)
-        self._wake.set()
+        self._alert.set()
 
     # ---- the run ----
 
@@ -213,7 +214,7 @@ class Actor:
         self._beside.check()
         fresh = self._hold.head is None
         if fresh:
-            self._wake.clear()
+            self._alert.clear()
             if self._loaded:
                 self._turns.look_again()
         offered = list(self._offers)
@@ -228,7 +229,7 @@ class Actor:
             if await self._turns.open():
                 return False
             # who rang while it was looked for may have started it
-            return not self._wake.is_set()
+            return not self._alert.is_set
         if await self._turns.is_barred(head, {k: o.arrival for k, o in self._offers.items()}):
             # offers go to the inbox as the run ends
             return await self._show(head) and not self._turns.rung
@@ -274,20 +275,20 @@ class Actor:
         """Until an activity has ended here, or the instance is rung for."""
         if self._offers or self._turns.rung:
             return
-        self._wake.clear()
+        self._alert.clear()
         for _ in range(AT_ONCE):
             # most activities that end at once do so within these, and are taken in together
             await asyncio.sleep(0)
-        if self._wake.is_set():
+        if self._alert.is_set:
             return
         # who runs what ends at once keeps his turn: more of them would only wait for places
-        if await self._woken(self._until_timer(head, BRIEF)):
+        if await self._alert.within(self._until_timer(head, BRIEF)):
             return
         # waiting takes no turn from others
         self._runtime.turns.give()
         try:
             nap = PATIENCE
-            while not await self._woken(self._until_timer(head, nap)):
+            while not await self._alert.within(self._until_timer(head, nap)):
                 self._hold.check()
                 if self._until_timer(head, nap) <= 0 or not await self._show(head):
                     return
@@ -300,18 +301,6 @@ class Actor:
         if head.next_timer is None:
             return most
         return min(most, (head.next_timer - self._clock.now()).total_seconds())
-
-    async def _woken(self, seconds: float) -> bool:
-        if seconds <= 0:
-            return self._wake.is_set()
-        waiting = asyncio.ensure_future(self._wake.wait())
-        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
-        try:
-            await asyncio.wait({waiting, sleeping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-            sleeping.cancel()
-        return self._wake.is_set()
 
     # ---- ends ----
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 from durable.errors import MessageGone, RowMissing, StorageError
 from durable.hub.keys import encode
 from durable.ports import Clock, Merge, Receipt, Storage
+from durable.runtime.loops import new_event_loop
 from durable.runtime.slots import first
 
 LEASE = 20.0
@@ -281,7 +282,7 @@ class ThreadKeeping:
     ) -> None:
         """`open_storage` is called on the thread's loop and answers a storage and its closer."""
         self._open = open_storage
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._keeper: Keeper | None = None
         self._thread = threading.Thread(target=self._run, name="durable-leases", daemon=True)
         self._stop: asyncio.Event | None = None

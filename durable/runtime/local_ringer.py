@@ -71,11 +71,11 @@ class LocalRinger:
         runtime = self._runtime
         is_now = head.next_timer is None and runtime.taking.lacks(head) is None
         if is_now and self._room() and not runtime.runs.is_running(head.instance_id):
-            self._runtime.runs.beginning.add(head.instance_id)
+            runtime.runs.expect(head.instance_id)
             try:
                 return await self._start_here(head, spill, over, announced=announced)
             except BaseException:
-                self._runtime.runs.beginning.discard(head.instance_id)
+                runtime.runs.expect_no_more(head.instance_id)
                 raise
         if not announced:
             head = await self._hub.projection.announce(head)
@@ -95,22 +95,26 @@ class LocalRinger:
         """How many more may be about to begin here."""
         if self._runtime.is_draining:
             return 0
-        return max(0, BACKLOG * self._runtime.turns.size - len(self._runtime.runs.beginning))
+        return max(0, BACKLOG * self._runtime.turns.size - self._runtime.runs.expected)
 
     async def _start_here(
         self, head: Head, spill: Spill, over: Head | None, *, announced: bool
     ) -> Head:
         runtime = self._runtime
-        shared, head = await self._ready(head, announced=announced)
+        queue = self._hub.names.control_queue(head.instance_id)
+        # until it is there nothing is acknowledged: the head need not wait for it
+        guarding = asyncio.ensure_future(self._guards.add(queue, head.instance_id))
         try:
+            head = head if announced else await self._hub.projection.announce(head)
             created = await self._hub.instances.create(head, spill, over=over)
         except BaseException:
             # it may have come to be: the guard finds out, or rings for nothing
-            await shared.leave(done=False)
+            with suppress(StorageError):
+                await (await guarding).leave(done=False)
             raise
+        shared = await guarding
         runtime.runs.keep(created)
-        guard = shared.guard
-        if not guard.is_fresh:
+        if not shared.guard.is_fresh:
             await self._queues.ring(head.instance_id)
         runtime.spawn(self._run(Doorbell(head.instance_id), shared))
         return created
@@ -131,18 +135,6 @@ class LocalRinger:
             self._runtime.nudge(queue, max(0.0, left.total_seconds()))
         return created
 
-    async def _ready(self, head: Head, *, announced: bool) -> tuple[Shared, Head]:
-        """What has to be there before the head: neither waits for the other."""
-        queue = self._hub.names.control_queue(head.instance_id)
-        guarding = asyncio.ensure_future(self._guards.add(queue, head.instance_id))
-        try:
-            head = head if announced else await self._hub.projection.announce(head)
-        except BaseException:
-            with suppress(StorageError):
-                await (await guarding).leave(done=True)
-            raise
-        return await guarding, head
-
     async def _put_guard(self, queue: str, ids: tuple[str, ...]) -> Shared:
         """A guard for instances that are about to be written."""
         if len(ids) > 1:
@@ -152,7 +144,8 @@ class LocalRinger:
         return Shared(self._runtime.keeping, guard, len(ids))
 
     def _not_wanted(self, shared: Shared) -> None:
-        self._runtime.spawn(shared.leave(done=True))
+        # the head of who has gone may be there
+        self._runtime.spawn(shared.leave(done=False))
 
     async def _ring_all(self, queue: str, ids: tuple[str, ...]) -> None:
         """Ring for instances that were just written, for whoever has room."""
@@ -186,7 +179,7 @@ class LocalRinger:
     ) -> dict[str, Head | Exception]:
         """Write the heads, and begin them here."""
         ids = tuple(head.instance_id for head, _ in starts)
-        self._runtime.runs.beginning.update(ids)
+        self._runtime.runs.expect(*ids)
         try:
             guard = await self._runtime.put_guard_of(queue, ids)
             try:
@@ -195,12 +188,12 @@ class LocalRinger:
                 self._runtime.keeping.drop(guard)
                 raise
         except BaseException:
-            self._runtime.runs.beginning.difference_update(ids)
+            self._runtime.runs.expect_no_more(*ids)
             raise
         created = {each.instance_id: each for each in outcomes if isinstance(each, Head)}
         for head in created.values():
             self._runtime.runs.keep(head)
-        self._runtime.runs.beginning.difference_update(set(ids) - set(created))
+        self._runtime.runs.expect_no_more(*(set(ids) - set(created)))
         if not guard.is_fresh:
             await self._queues.ring_all(list(created))
         deadline = self._deadline()
@@ -211,7 +204,7 @@ class LocalRinger:
         """See `Ringer`: less for what was rung for, since another worker may take it."""
         if self._runtime.runs.is_running(instance_id):
             return 0.0 if instance_id in self._over else RUNS
-        if instance_id in self._runtime.runs.beginning:
+        if self._runtime.runs.is_expected(instance_id):
             return RUNS
         return RUNG if self._runtime.runs.is_unbegun(instance_id) else 0.0
 

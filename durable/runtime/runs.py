@@ -41,8 +41,24 @@ class Runs:
         self._actors: dict[str, Actor] = {}
         self._warm: OrderedDict[str, Warm] = OrderedDict()
         self._alone = asyncio.Lock()
-        self.beginning: set[str] = set()
-        """The instances that were written here, or soon will be, and that begin here at once."""
+        self._expected: set[str] = set()
+
+    def expect(self, *instance_ids: str) -> None:
+        """These were written here, or soon will be, and begin here at once."""
+        self._expected.update(instance_ids)
+
+    def expect_no_more(self, *instance_ids: str) -> None:
+        """They do not, after all."""
+        self._expected.difference_update(instance_ids)
+
+    def is_expected(self, instance_id: str) -> bool:
+        """Whether it begins here at once."""
+        return instance_id in self._expected
+
+    @property
+    def expected(self) -> int:
+        """How many do."""
+        return len(self._expected)
 
     def offer(self, item: WorkItem, arrival: Arrival, stored: asyncio.Future[None]) -> bool:
         """Hand a completion to the run that its instance has here; False when there is none."""
@@ -162,7 +178,7 @@ class Runs:
             warm=None if guard.follows else self._warm.pop(instance_id, None),
         )
         self._actors[instance_id] = actor
-        self.beginning.discard(instance_id)
+        self._expected.discard(instance_id)
         for offer in offers:
             actor.offer(*offer)
         done = False
@@ -223,10 +239,10 @@ class Runs:
 
     def _keep(self, instance_id: str, warm: Warm) -> None:
         self._warm[instance_id] = warm
-        more = len(self._warm) - len(self.beginning) - self._runtime.options.cache
+        more = len(self._warm) - len(self._expected) - self._runtime.options.cache
         if more > 0:
             # what begins at once has its place until then
-            others = (each for each in self._warm if each not in self.beginning)
+            others = (each for each in self._warm if each not in self._expected)
             for oldest in list(islice(others, more)):
                 self._warm.pop(oldest).close()
 

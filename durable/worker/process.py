@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
+from durable.runtime.loops import new_event_loop
 from durable.settings import Settings
 from durable.worker.worker import Worker
 
@@ -36,7 +37,10 @@ def serve(worker: Worker) -> int:
 
     The exit code is 0; threads of user code that do not end are abandoned then.
     """
-    with asyncio.Runner() as runner, ThreadPoolExecutor(thread_name_prefix="default") as executor:
+    with (
+        asyncio.Runner(loop_factory=new_event_loop) as runner,
+        ThreadPoolExecutor(thread_name_prefix="default") as executor,
+    ):
         runner.get_loop().set_default_executor(executor)
         runner.run(_until_signalled(worker))
         executor.shutdown(wait=False, cancel_futures=True)

@@ -64,11 +64,13 @@ class _Key:
 
     def __init__(self, key: SharedKey) -> None:
         self._account = key.account
-        self._key = base64.b64decode(key.key)
+        # what is made of the key alone is made once
+        self._hmac = hmac.new(base64.b64decode(key.key), digestmod="sha256")
 
     def _signed(self, scheme: str, text: str) -> str:
-        digest = hmac.digest(self._key, text.encode(), "sha256")
-        return f"{scheme} {self._account}:{base64.b64encode(digest).decode()}"
+        signing = self._hmac.copy()
+        signing.update(text.encode())
+        return f"{scheme} {self._account}:{base64.b64encode(signing.digest()).decode()}"
 
 
 class TableKey(_Key):
