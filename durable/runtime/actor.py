@@ -218,11 +218,12 @@ class Actor:
             if self._loaded:
                 self._turns.look_again()
         offered = list(self._offers)
+        before = self._runtime.attempts.of(self.instance_id) if fresh else ()
         head = await self._hold.load()
         if fresh or not self._loaded:
             # the head that was shown last may not be the one that is now
             self._shown = None if head is None or self._must_show else _visible(head)
-            self._runtime.attempts.compare(self.instance_id, head)
+            self._runtime.attempts.compare(before, head)
         self._loaded = True
         if head is None:
             self._settle_offers(offered)

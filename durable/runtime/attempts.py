@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -250,10 +250,15 @@ class Attempts:
                 if isinstance(event, TaskCompleted):
                     self.stored(before.execution_id, event.task_id)
 
-    def compare(self, instance_id: str, head: Head | None) -> None:
-        """The head of an instance was read: attempts of what it was before are for nobody."""
-        for attempt in list(self._running.get(instance_id, ())):
-            if _is_past(attempt.item, head):
+    def of(self, instance_id: str) -> tuple[Attempt, ...]:
+        """Those of an instance."""
+        return tuple(self._running.get(instance_id, ()))
+
+    def compare(self, attempts: Sequence[Attempt], head: Head | None) -> None:
+        """A head was read when these ran already: of what it was before, they are for nobody. One
+        that has begun since may be of what it is by now."""
+        for attempt in attempts:
+            if not attempt.is_over.is_set() and _is_past(attempt.item, head):
                 attempt.cancel(UNWANTED)
 
     async def check(self, attempt: Attempt) -> None:
@@ -264,7 +269,7 @@ class Attempts:
                 attempt.cancel(UNWANTED)
 
     def _cancel(self, instance_id: str, incarnation: str, execution_id: str) -> None:
-        for attempt in list(self._running.get(instance_id, ())):
+        for attempt in self.of(instance_id):
             item = attempt.item
             if (item.incarnation, item.execution_id) == (incarnation, execution_id):
                 attempt.cancel(UNWANTED)

@@ -133,7 +133,9 @@ class Forker(Caller):
         """Whether its first turn says so, where that is still there."""
         rows = self.world.site.tables.rows(HUB.history, head.instance_id)
         turns = read_turns(head, rows)
-        events = turns[0].events if turns and turns[0].sequence == 0 else ()
+        # one that went on as new by what it took over has it in what it closed
+        first = turns[:1] if turns and turns[0].sequence == 0 else []
+        events = [event for turn in first for event in (*turn.closing, *turn.events)]
         starts = [event for event in events if isinstance(event, ExecutionStarted)]
         return head.base > 0 or any(event.origins for event in starts)
 

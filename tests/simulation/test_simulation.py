@@ -24,6 +24,7 @@ FOUND = {
     5165: "an entity's run without time left rang for itself for ever",
     3523: "an entity's row stayed unsettled: who had lost a turn showed it, and the winner did not",
     1241: "a timer that was cancelled in the turn in which it fired was told of twice",
+    139: "a head of long ago ended an activity of the incarnation after it, and its message went",
     7050: "an end that was put off after a decision did not fit when read from events alone",
 }
 
