@@ -34,15 +34,16 @@ class HubClient(DurableOrchestrationClient):
         self, world: SkippingWorld, registry: Registry, versioning: VersioningOptions
     ) -> None:
         hub = Hub(world.outside, HUB, telemetry=world.telemetry)
+        taking = Taking(registry, versioning=versioning)
         super().__init__(
             hub,
             registry=registry,
             links=LinkSigner(bytes(32), BASE_URL, now=world.now),
-            answerer=Queries(hub, Taking(registry, versioning=versioning)),
+            answerer=Queries(hub, taking),
             default_version=versioning.default_version,
         )
         self._world = world
-        self._wanting = Wanting(hub, registry)
+        self._wanting = Wanting(hub, taking)
 
     async def _wait(
         self,
