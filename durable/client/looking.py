@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Unpack
 
-from durable.client.access import Access
+from durable.client.access import Access, seconds_of
 from durable.client.filters import Filters, instance_filter
 from durable.errors import InstanceNotFoundError, InvalidRequestError, UnknownFormat
 from durable.hub.payloads import payloads_of
@@ -182,7 +182,7 @@ class Looking(Access):
     ) -> InstanceStatus:
         """`end` says that `is_so` when the instance has ended, and not before."""
         clock = self._hub.storage.clock
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        seconds = seconds_of(timeout)
         began = looked = clock.monotonic()
         pause = _SHORTEST
         while True:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from durable.client import DurableOrchestrationClient
+from durable.client.access import seconds_of
 from durable.errors import InstanceNotFoundError
 from durable.hub.hub import Hub
 from durable.hub.rows import PURGING, Head
@@ -53,7 +54,7 @@ class HubClient(DurableOrchestrationClient):
         *,
         end: bool = False,
     ) -> InstanceStatus:
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        seconds = seconds_of(timeout)
         until = None if seconds is None else self.now() + timedelta(seconds=seconds)
 
         async def done() -> InstanceStatus | None:

@@ -198,6 +198,18 @@ async def test_an_unknown_instance() -> None:
             await hub.status("nobody")
 
 
+async def test_what_is_no_time_is_refused_in_words() -> None:
+    async with TestHub(app) as hub:
+        with pytest.raises(TypeError, match=r"skip_to takes a datetime, such as hub.now \+ "):
+            await hub.skip_to("2026-02-01")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="advance takes a number of seconds or a timedelta"):
+            await hub.advance("1 h")  # type: ignore[arg-type]
+        instance_id = await hub.start("decide")
+        for wait in (hub.result, hub.wait_for, hub.client.wait_for_completion):
+            with pytest.raises(TypeError, match="a timeout is a number of seconds, a timedelta"):
+                await wait(instance_id, timeout="60")  # type: ignore[operator]
+
+
 async def test_a_hub_that_is_closed_keeps_nobody() -> None:
     async with TestHub(app) as hub:
         instance_id = await hub.start("monitor")
