@@ -253,6 +253,44 @@ async def test_what_the_failing_attempt_said_last_counts() -> None:
         assert await hub.keys(hub.hub.names.history) == []
 
 
+async def test_a_status_shows_what_running_activities_said_last() -> None:
+    hub = MemoryHub()
+
+    @hub.activity
+    async def load(value: int) -> int:
+        context = activity_context()
+        context.heartbeat({"row": value + context.attempt})
+        if context.attempt == 1 or value == 0:
+            raise ValueError("no")
+        await hub.clock.sleep(3600)
+        return value
+
+    @hub.orchestrator
+    async def job(context: Context) -> Any:
+        with pytest.raises(ActivityFailedError):
+            await context.call_activity("load", 0)
+        calls = [context.call_activity("load", each, retry=TWICE) for each in (10, 20)]
+        return await context.when_all(calls)
+
+    async with hub:
+        await hub.client.start_new("job", "i")
+        await hub.run(60)
+        # that of the failed call is there, for a rewind
+        assert len(await details_rows(hub)) == 3
+        status = await hub.outside.get_status("i", show_heartbeats=True)
+        assert status is not None
+        assert [(each.activity, each.attempt) for each in status.heartbeats] == [("load", 2)] * 2
+        said = [each.get_details(dict[str, int]) for each in status.heartbeats]
+        assert said == [{"row": 12}, {"row": 22}]
+        plain = await hub.outside.get_status("i")
+        assert plain is not None
+        assert plain.heartbeats == ()
+        await hub.wait("i")
+        ended = await hub.outside.get_status("i", show_heartbeats=True)
+        assert ended is not None
+        assert ended.heartbeats == ()
+
+
 async def test_generations_do_not_pile_up_what_was_said() -> None:
     hub = MemoryHub()
 
