@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from durable.model.functions import ActivityDefinition
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.model.retry import RetryPolicy
 from durable.runtime.activities import ActivityContext, activity_context
+from durable.runtime.ending import end
 from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import nothing_left
@@ -140,6 +143,34 @@ async def test_one_that_does_not_end_keeps_its_place_and_counts_no_more() -> Non
         stuck.set()
         assert (await hub.wait("o")).output == '"other"'
         assert hub.runtimes[0].activities.used == 0
+
+
+@pytest.mark.parametrize("limited", [False, True])
+async def test_a_drain_leaves_behind_what_does_not_end(
+    limited: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("durable.runtime.runtime.end", partial(end, seconds=0.1))
+    hub = MemoryHub()
+    stuck = asyncio.Event()
+
+    @hub.activity
+    async def stubborn(value: int) -> str:
+        while not stuck.is_set():
+            with suppress(asyncio.CancelledError):
+                await stuck.wait()
+        raise OSError("too late")
+
+    calls(hub, timeout=seconds(1000) if limited else None)
+    async with hub:
+        await hub.client.start_new("job", "i", "stubborn")
+        await hub.run(10)
+        began = asyncio.get_running_loop().time()
+        await hub.stop(hub.runtimes[0])
+        assert asyncio.get_running_loop().time() - began < 3
+        (said,) = [each.getMessage() for each in caplog.records if "left behind" in each.msg]
+        assert said.endswith("are left behind: activity 'stubborn' of instance 'i'")
+        stuck.set()
+        await hub.add_runtime()
 
 
 def imports(hub: MemoryHub, log: list[Any], *, pause: Seconds, until: int = 10) -> None:
