@@ -132,6 +132,12 @@ class Function:
         is_static = any(ast.unparse(each) == "staticmethod" for each in self.node.decorator_list)
         return arguments[0].arg if self.within and arguments and not is_static else ""
 
+    @property
+    def is_property(self) -> bool:
+        """Whether reading it as an attribute runs it."""
+        names = (ast.unparse(each).rpartition(".")[2] for each in self.node.decorator_list)
+        return any(name in ("property", "cached_property") for name in names)
+
     @cached_property
     def inner(self) -> Scope:
         """Its own names."""
@@ -188,12 +194,12 @@ class Project:
         """The modules of the project that a module imports, wherever in it."""
         scopes = [module.scope, *(function.inner for function in module.functions)]
         for scope in scopes:
-            for binding in scope.names.values():
-                for dotted in binding.imports:
-                    parts = dotted.split(".")
-                    for end in range(1, len(parts) + 1):
-                        if (found := self.module(".".join(parts[:end]))) is not None:
-                            yield found
+            named = [dotted for binding in scope.names.values() for dotted in binding.imports]
+            for dotted in (*named, *scope.stars):
+                parts = dotted.split(".")
+                for end in range(1, len(parts) + 1):
+                    if (found := self.module(".".join(parts[:end]))) is not None:
+                        yield found
 
     def _found(self, name: str) -> Module | None:
         if not name or name.partition(".")[0] in _FOREIGN:
@@ -248,7 +254,8 @@ class Project:
         if isinstance(node, ast.Name):
             found = scope.find(node.id)
             if found is None:
-                return None
+                starred = self._starred(node.id, scope)
+                return None if not isinstance(starred, Module) else (starred, node.id)
             owner, binding = found
             if isinstance(owner.node, ast.Module) and not binding.imports:
                 return self._by_scope[id(owner)], node.id
@@ -265,7 +272,10 @@ class Project:
     def _named(self, name: str, scope: Scope, module: Module, depth: int) -> Target:
         found = scope.find(name)
         if found is None:
-            return f"builtins.{name}" if name in BUILTINS else None
+            starred = self._starred(name, scope)
+            if isinstance(starred, Module):
+                return self._named(name, starred.scope, starred, depth + 1)
+            return f"builtins.{name}" if name in BUILTINS else starred
         owner, binding = found
         if binding.imports:
             # the first of several: those of a try come before what replaces them
@@ -281,6 +291,24 @@ class Project:
             return self.target(binding.values[0], owner, module, depth + 1)
         return None
 
+    def _starred(self, name: str, scope: Scope, depth: int = 0) -> Module | str | None:
+        """The module of the project that `from … import *` brings a name from; else its dotted
+        name, where it can come from one module alone."""
+        outside: list[str] = []
+        while scope.parent is not None:
+            scope = scope.parent
+        for star in scope.stars if depth <= _DEPTH and name[:1] != "_" else ():
+            module = self.module(star)
+            if module is None:
+                outside.append(f"{star}.{name}")
+            elif name in module.scope.names:
+                return module
+            elif isinstance(found := self._starred(name, module.scope, depth + 1), Module):
+                return found
+            elif found is not None:
+                outside.append(found)
+        return outside[0] if len(outside) == 1 else None
+
     def _dotted(self, name: str, depth: int) -> Target:
         """A dotted name, followed into the project as far as it leads there."""
         if depth > _DEPTH:
@@ -292,9 +320,12 @@ class Project:
                 continue
             if end == len(parts):
                 return name
+            owner: Module | str | None = module
             if parts[end] not in module.scope.names:
-                return None
-            target = self._named(parts[end], module.scope, module, depth + 1)
+                owner = self._starred(parts[end], module.scope)
+            target: Target = owner if not isinstance(owner, Module) else None
+            if isinstance(owner, Module):
+                target = self._named(parts[end], owner.scope, owner, depth + 1)
             for attribute in parts[end + 1 :]:
                 target = self.member(target, attribute, depth + 1)
             return target

@@ -33,6 +33,8 @@ class Scope:
         self.names: dict[str, Binding] = {}
         self.outer: set[str] = set()
         """Names that `global` or `nonlocal` declare."""
+        self.stars: list[str] = []
+        """Modules all names of which are imported, the last first: it hides those before."""
         if isinstance(node, FunctionNode | ast.Lambda):
             self._add_parameters(node.args)
         body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
@@ -69,7 +71,9 @@ class Scope:
             case ast.ImportFrom():
                 base = self._base(node)
                 for alias in node.names:
-                    if alias.name != "*":
+                    if alias.name == "*":
+                        self.stars.insert(0, base)
+                    else:
                         self._binding(alias.asname or alias.name).imports.append(
                             f"{base}.{alias.name}" if base else alias.name
                         )

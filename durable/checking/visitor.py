@@ -198,6 +198,8 @@ class _Body:
             if isinstance(target, str) and target in ("os.environ", "os.environb"):
                 rule = rules.EXACT[target]
                 self._found(node, rule.code, f"`{_short(node)}` {rule.says}")
+            elif isinstance(target, Function) and target.is_property:
+                self._enter(target, node)
         variable = self._project.variable(node, scope)
         if variable is not None and variable[1] in variable[0].changing:
             self._state(node)
@@ -210,7 +212,7 @@ class _Body:
             "value: keep it in the input, in local variables, or in an entity",
         )
 
-    def _enter(self, function: Function, call: ast.Call) -> None:
+    def _enter(self, function: Function, call: ast.expr) -> None:
         allowed = self._way.allowed | allowed_at(self._module.lines, call.lineno)
         step = Step(function.name, self._module.shown, call.lineno)
         way = replace(self._way, via=(*self._way.via, step), allowed=allowed)

@@ -4,7 +4,7 @@
 | --- | --- |
 | 0 | the code fits all of them |
 | 1 | it does not fit one |
-| 2 | something could not be read: a history, the app, the hub, the arguments |
+| 2 | nothing was replayed, or something could not be read: a history, the app, the hub |
 """
 
 from __future__ import annotations
@@ -127,11 +127,14 @@ def _save(history: StoredHistory, folder: Path) -> None:
 
 
 def _printed(found: Sequence[Replayed], out: Output) -> int:
+    if not found:
+        raise InvalidRequestError(
+            "no instance matches, so that no code was held against a history: mend the filters or "
+            "the hub's name, or leave --status out to replay what has ended"
+        )
     report = ReplayReport(tuple(found))
     if out.as_json:
         out.document({name: encode(value) for name, value in report.to_dict().items()})
-    elif not found:
-        out.note("No instance matches.")
     else:
         for line in report.text.split("\n"):
             word, gap, rest = printable(line).partition("  ")

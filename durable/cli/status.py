@@ -23,7 +23,7 @@ async def get_runtime_status(session: Session, options: argparse.Namespace) -> i
     out = session.out
     code = await _watch(session, options.id) if options.watch else DONE
     show_input = options.show_input is not False
-    found = await session.client.get_status(options.id, show_input=show_input)
+    found = await session.client.get_status(options.id, show_input=show_input, show_heartbeats=True)
     if found is None:
         raise InstanceNotFoundError(f"there is no instance {options.id!r}")
     if options.show_output is False:
@@ -81,6 +81,10 @@ def _print(out: Output, found: InstanceStatus, options: argparse.Namespace, now:
         out.row("forked", f"from step {fork.step} of {printable(fork.instance_id)}")
     for name, value in sorted(found.tags.items()):
         out.row("tag", printable(f"{name}={value}"))
+    for each in found.heartbeats:
+        attempt = f", attempt {each.attempt}" if each.attempt > 1 else ""
+        title = f"{printable(each.activity)} (task {each.task_id}{attempt})"
+        out.row("heartbeat", f"{title}: {readable(each.details)}")
     if found.failure is not None:
         out.row("failure", printable(str(found.failure)), whole=True)
     for title, payload, whole in (

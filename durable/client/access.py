@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from durable.codec import encode
 from durable.errors import InstanceNotFoundError, PayloadTooLargeError
@@ -107,6 +107,17 @@ class Access:
                 "allowed (extensions.durableTask.maxPayloadBytes in host.json)"
             )
         return text
+
+
+def seconds_of(timeout: object) -> float | None:
+    """A timeout in seconds; None for none. TypeError for what says no time."""
+    if isinstance(timeout, timedelta):
+        return timeout.total_seconds()
+    if timeout is None or (isinstance(timeout, int | float) and not isinstance(timeout, bool)):
+        return timeout
+    raise TypeError(
+        f"a timeout is a number of seconds, a timedelta, or None, not {type(timeout).__name__}"
+    )
 
 
 def utc(moment: datetime | None) -> datetime | None:

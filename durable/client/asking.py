@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar, overload
 
-from durable.client.access import Access
+from durable.client.access import Access, seconds_of
 from durable.client.telling import raising
 from durable.codec import decode
 from durable.engine.answering import UNKNOWN_QUERY, QueryAnswer
@@ -102,7 +102,7 @@ class Asking(Access):
                 f"the query's input has {len(text):,} characters as JSON; at most "
                 f"{LONGEST_QUESTION:,} are allowed"
             )
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        seconds = seconds_of(timeout)
         until = None if seconds is None else self._hub.storage.clock.monotonic() + seconds
 
         async def begun() -> Head | None:
@@ -197,12 +197,13 @@ class Asking(Access):
         be taken all the same.
         """
         _checked_name(name, "an update")
+        seconds = seconds_of(timeout)
         text = self._payload(data, "the update's data")
         head = await self._head(instance_id)
         message = self._hub.new_id(16) if update_id is None else message_id_of(update_id)
         answer = await self._answer_to(head, message) if update_id is not None else None
         if answer is None:
-            answer = await self._update(head, name, message, text, timeout)
+            answer = await self._update(head, name, message, text, seconds)
         if answer.failure is not None:
             in_words = answer.failure.error_type in (REJECTED, UNANSWERED)
             why = answer.failure.message if in_words else str(answer.failure)
@@ -217,7 +218,7 @@ class Asking(Access):
         return decode(result, expected_type)
 
     async def _update(
-        self, head: Head, name: str, message: str, text: str | None, timeout: Timeout
+        self, head: Head, name: str, message: str, text: str | None, seconds: float | None
     ) -> StoredAnswer:
         """Deliver an update, and wait for its answer."""
         instance_id = head.instance_id
@@ -246,7 +247,6 @@ class Asking(Access):
                 )
             return answer
 
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         answer = await self._until(instance_id, message, answered, seconds)
         if answer is None:
             raise TimeoutError(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Unpack
 
-from durable.client.access import Access
+from durable.client.access import Access, seconds_of
 from durable.client.filters import Filters, instance_filter
 from durable.errors import InstanceNotFoundError, InvalidRequestError, UnknownFormat
 from durable.hub.payloads import payloads_of
@@ -17,8 +17,9 @@ from durable.hub.projection import Listed
 from durable.hub.reading import PayloadGone
 from durable.hub.rows import PURGING, Head
 from durable.hub.together import together
-from durable.model.events import Event, PayloadRef
+from durable.model.events import Event, PayloadRef, TaskCompleted, TaskFailed, TaskScheduled
 from durable.model.instance import (
+    Heartbeat,
     InstanceStatus,
     OrchestrationRuntimeStatus,
     check_instance_id,
@@ -34,9 +35,11 @@ class Looking(Access):
     """See the module."""
 
     async def get_status(
-        self, instance_id: str, *, show_input: bool = True
+        self, instance_id: str, *, show_input: bool = True, show_heartbeats: bool = False
     ) -> InstanceStatus | None:
-        """The instance as it is now; None if there is none."""
+        """The instance as it is now; None if there is none. With `show_heartbeats` also what its
+        running activities said last, which is another read, and where there is something that of
+        the history."""
         check_instance_id(instance_id)
         seen = ""
         while True:
@@ -48,7 +51,28 @@ class Looking(Access):
             seen = head.etag
             # a payload that is gone was purged, or trimmed by a new generation: look again
             with suppress(PayloadGone):
-                return await self._status(head, show_input)
+                status = await self._status(head, show_input)
+                if show_heartbeats:
+                    status = replace(status, heartbeats=await self._heartbeats(head))
+                return status
+
+    async def _heartbeats(self, head: Head) -> tuple[Heartbeat, ...]:
+        """What is said in calls that are open: of one that failed it stays, for a rewind."""
+        said = {} if head.is_terminal else await self._hub.instances.details(head)
+        if not said:
+            return ()
+        running: dict[int, TaskScheduled] = {}
+        for stored in await self._hub.instances.history(head):
+            for event in stored.turn.events:
+                if isinstance(event, TaskScheduled):
+                    running[event.task_id] = event
+                elif isinstance(event, TaskCompleted | TaskFailed):
+                    running.pop(event.task_id, None)
+        return tuple(
+            Heartbeat(event.task_id, event.name, event.attempt, said[event.call])
+            for event in running.values()
+            if event.call in said
+        )
 
     async def _status(self, head: Head, show_input: bool) -> InstanceStatus:
         text = self._hub.instances.text
@@ -182,7 +206,7 @@ class Looking(Access):
     ) -> InstanceStatus:
         """`end` says that `is_so` when the instance has ended, and not before."""
         clock = self._hub.storage.clock
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        seconds = seconds_of(timeout)
         began = looked = clock.monotonic()
         pause = _SHORTEST
         while True:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from durable.client.access import AT_ONCE, Access
+from durable.client.access import AT_ONCE, Access, seconds_of
 from durable.client.filters import instance_filter
 from durable.errors import InstanceExistsError, InvalidRequestError
 from durable.hub.projection import Listed
@@ -79,7 +79,7 @@ class Purging(Access):
             ended=True,
         )
         clock = self._hub.storage.clock
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        seconds = seconds_of(timeout)
         until = None if seconds is None else clock.monotonic() + seconds
         count, complete, token = 0, True, None
         while True:

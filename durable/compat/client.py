@@ -111,9 +111,13 @@ class DurableFunctionsClient(Asking, LinkedClient):
         show_history: bool = False,
         show_history_output: bool = False,
         show_input: bool = False,
+        *,
+        show_heartbeats: bool = False,
     ) -> DurableOrchestrationStatus:
-        """The instance as it is now."""
-        status = await self.native_client.get_status(instance_id, show_input=show_input)
+        """The instance as it is now; `show_heartbeats` as for the native client."""
+        status = await self.native_client.get_status(
+            instance_id, show_input=show_input, show_heartbeats=show_heartbeats
+        )
         history = None
         if status is not None and show_history:
             events = await self.native_client.get_history(instance_id)

@@ -115,6 +115,10 @@ def ask(decider: Decider, name: str, text: str | None) -> QueryAnswer:
     if found is None:
         names = ", ".join(sorted(repr(known) for known, _ in decider.queries.values())) or "none"
         why = f"orchestrator {decider.definition.name!r} answers no query {name!r}; it has {names}"
+        if not decider.execution_id:
+            # terminated, or suspended, before its first turn
+            when = "has not begun" if decider.ending is None else "ended before its code began"
+            why = f"instance {decider.instance_id!r} {when}: nothing answers query {name!r}"
         return QueryAnswer(failure=FailureDetails(why, UNKNOWN_QUERY))
     decider.is_asked = True
     result, failure = answer(found[1], text, decider.definition.exceptions)

@@ -383,7 +383,9 @@ class Decider:
     def _not_durable(self, yielded: object) -> str:
         place = standing(self._code)
         verb = "yields" if isgenerator(self._code) else "awaits"
-        what = "something" if yielded is None else f"a {type(yielded).__name__}"
+        kind = type(yielded).__name__
+        article = "an" if kind[0].lower() in "aeiou" else "a"
+        what = "something" if yielded is None else f"{article} {kind}"
         return f"{place}: an orchestrator {verb} {what} that is not a durable task. {_ADVICE}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, overload
 
 from durable.engine.tasks import DurableTask, WhenAll, WhenAny
@@ -42,11 +42,11 @@ class SeveralTasks:
 
     def task_all(self, tasks: Sequence[DurableTask[T]]) -> WhenAll[list[T]]:
         """The list of all results, as `when_all`, but fails as soon as one task fails."""
-        return WhenAll(list(tasks), fail_fast=True)
+        return WhenAll(_listed(tasks, "task_all"), fail_fast=True)
 
     def task_any(self, tasks: Sequence[DurableTask[T]]) -> WhenAny[T]:
         """As `when_any`."""
-        return when_any(tasks)
+        return WhenAny(_listed(tasks, "task_any"))
 
 
 @overload
@@ -65,10 +65,19 @@ def when_all(tasks: tuple[DurableTask[T], ...]) -> WhenAll[tuple[T, ...]]: ...  
 def when_all(tasks: Sequence[DurableTask[T]]) -> WhenAll[list[T]]: ...
 def when_all(tasks: Sequence[DurableTask[Any]]) -> WhenAll[Any]:
     """Wait for all tasks; results in their order, a tuple of those of a tuple, else a list. If
-    some failed, the first failure is raised once all have ended."""
-    return WhenAll(tasks if isinstance(tasks, tuple) else list(tasks), fail_fast=False)
+    some failed, the first failure is raised once all have ended. TypeError for what is no list."""
+    each = tasks if isinstance(tasks, tuple) else _listed(tasks, "when_all")
+    return WhenAll(each, fail_fast=False)
 
 
 def when_any(tasks: Sequence[DurableTask[T]]) -> WhenAny[T]:
-    """Wait for the first task to end and get that task; the others go on."""
-    return WhenAny(list(tasks))
+    """Wait for the first task to end and get that task; the others go on. TypeError for what is
+    no list."""
+    return WhenAny(_listed(tasks, "when_any"))
+
+
+def _listed(tasks: object, name: str) -> list[DurableTask[Any]]:
+    if not isinstance(tasks, Iterable):
+        what = "one task" if isinstance(tasks, DurableTask) else type(tasks).__name__
+        raise TypeError(f"{name} takes a list of tasks, not {what}: write {name}([task, …])")
+    return list(tasks)

@@ -11,7 +11,14 @@ from typing import Any
 from durable.errors import StorageError
 from durable.hub.columns import payload_from_columns
 from durable.hub.formats import check_format
-from durable.hub.keys import HubNames, encode, head_key, history_range, inbox_owner
+from durable.hub.keys import (
+    HubNames,
+    details_key,
+    encode,
+    head_key,
+    history_range,
+    inbox_owner,
+)
 from durable.hub.payloads import digest, join, payload_row_keys, payloads_of
 from durable.hub.rows import Head
 from durable.hub.tail import SLOTS, is_in_head, texts_in_head, turn_of_slot, turns_along
@@ -83,6 +90,14 @@ class Reading:
         check_format(row)
         data = payload_from_columns("data", row.values)
         return _turn(row, await self.text(head.instance_id, head.incarnation, data))
+
+    async def details(self, head: Head) -> dict[int, str]:
+        """What activities of the head's generation said last, as JSON, by their calls."""
+        low = details_key(head.incarnation, head.execution_id, 0)[:-1]
+        rows = await self._range(head.instance_id, low, f"{low[:-1]}}}")
+        for row in rows:
+            check_format(row)
+        return {int(row.key[len(low) :]): str(row.values["details"]) for row in rows}
 
     # ---- payloads ----
 

@@ -43,6 +43,7 @@ _FLAGS = {
     "showHistory": False,
     "showHistoryOutput": False,
     "showInput": True,
+    "showHeartbeats": False,
     "returnInternalServerErrorOnFailure": False,
 }
 
@@ -98,7 +99,9 @@ async def status(call: Call) -> func.HttpResponse:
     """The status of one instance, with its history if asked for."""
     flags = {name: call.query.flag(name, default) for name, default in _FLAGS.items()}
     instance_id, show_input = check_instance_id(call.values["id"]), flags["showInput"]
-    found = await call.client.get_status(instance_id, show_input=show_input)
+    found = await call.client.get_status(
+        instance_id, show_input=show_input, show_heartbeats=flags["showHeartbeats"]
+    )
     if found is None:
         raise InstanceNotFoundError(f"there is no instance {instance_id!r}")
     history: str | None = None

@@ -4,13 +4,14 @@ Beyond its fields there is `failure` with `type` and `message` where an instance
 is Stuck; its stack and causes are added when the history is asked for. `tags` and
 `scheduledStartTime` are there where the start had them. `waiting` says what an
 instance cannot go on without, where something is missing, and `forkedFrom` from which
-`instanceId` and `step` it was forked, where it was.
+`instanceId` and `step` it was forked, where it was. `heartbeats`, where they are asked for and
+there are any, are what running activities said last.
 """
 
 from __future__ import annotations
 
 from durable.codec import encode
-from durable.management.json_text import object_of, seconds_of
+from durable.management.json_text import array_of, object_of, seconds_of
 from durable.model.instance import InstanceStatus, OrchestrationRuntimeStatus
 
 
@@ -37,6 +38,18 @@ def status_json(
         members["waiting"] = encode(status.waiting)
     if (fork := status.forked_from) is not None:
         members["forkedFrom"] = encode({"instanceId": fork.instance_id, "step": fork.step})
+    if status.heartbeats:
+        members["heartbeats"] = array_of(
+            object_of(
+                {
+                    "taskId": encode(each.task_id),
+                    "activity": encode(each.activity),
+                    "attempt": encode(each.attempt),
+                    "details": each.details,
+                }
+            )
+            for each in status.heartbeats
+        )
     if status.failure is not None:
         details = status.failure.to_dict()
         if history is None:

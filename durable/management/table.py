@@ -133,6 +133,11 @@ ROUTES: tuple[Route, ...] = (
             Parameter("showHistoryOutput", "boolean", "Results in it too; false by default."),
             _SHOW_INPUT,
             Parameter(
+                "showHeartbeats",
+                "boolean",
+                "With what running activities said last; false by default.",
+            ),
+            Parameter(
                 "returnInternalServerErrorOnFailure",
                 "boolean",
                 "Answer 500 if it has failed; false by default.",

@@ -84,7 +84,8 @@ Definition = OrchestratorDefinition | ActivityDefinition | EntityDefinition
 
 
 class Registry:
-    """The durable functions of one app, each under a name that is unique in its kind."""
+    """The durable functions of one app, each under a name that is unique in its kind, whatever its
+    case."""
 
     def __init__(self) -> None:
         self.orchestrators: dict[str, OrchestratorDefinition] = {}
@@ -148,13 +149,23 @@ D = TypeVar("D", OrchestratorDefinition, ActivityDefinition, EntityDefinition)
 
 
 def _add(known: dict[str, D], definition: D, kind: str) -> None:
-    other = known.get(definition.name)
-    if other is not None and other.function is not definition.function:
+    name = definition.name
+    other = _alike(known, name)
+    if other is not None and (other.name != name or other.function is not definition.function):
+        both = repr(name) if other.name == name else f"{other.name!r} and as {name!r}"
+        only = "" if other.name == name else ", and names that differ only in case are one"
         raise DefinitionError(
-            f"two functions are registered as {kind} {definition.name!r}: "
+            f"two functions are registered as {kind} {both}{only}: "
             f"{_where(other.function)} and {_where(definition.function)}; rename one"
         )
-    known[definition.name] = definition
+    known[name] = definition
+
+
+def _alike(known: Mapping[str, D], name: str) -> D | None:
+    """What has that name, in this case or in another."""
+    folded = name.casefold()
+    alike = (each for each in known.values() if each.name.casefold() == folded)
+    return known.get(name) or next(alike, None)
 
 
 def _find(known: Mapping[str, D], name: str, kind: str, registry: Registry) -> D:
@@ -166,6 +177,8 @@ def _find(known: Mapping[str, D], name: str, kind: str, registry: Registry) -> D
             "entity": registry.entities,
         }
         found = [f"; {name!r} is an {other}" for other, names in others.items() if name in names]
+        if alike := _alike(known, name):
+            found.append(f"; write {alike.name!r}, names are told apart by case")
         raise UnknownFunctionError(
             f"no {kind} is named {name!r}; this app has {_names(known, name) or 'none'}"
             f"{''.join(found)}"

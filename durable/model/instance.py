@@ -100,12 +100,32 @@ class ForkedFrom:
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What an activity that is called and has not ended said last, in this attempt or one before:
+    `details` is JSON text. `task_id` is that of the attempt, which counts from 1."""
+
+    task_id: int
+    activity: str
+    attempt: int
+    details: str
+
+    @overload
+    def get_details(self, expected_type: type[T]) -> T: ...
+    @overload
+    def get_details(self, expected_type: Any = None) -> Any: ...
+    def get_details(self, expected_type: Any = None) -> Any:
+        """The details, as plain JSON or as `expected_type`. Raises PayloadError when they do not
+        fit."""
+        return decode(self.details, expected_type)
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceStatus:
     """A snapshot of an instance. `input`, `output` and `custom_status` are JSON texts or None;
     times are the storage service's. `scheduled_start_time` is when it begins, or began, where
     the start asked for a time. `waiting` says what it cannot go on without, such as a worker
     that takes its orchestrator; None while nothing is missing. `forked_from` is what it was
-    forked from, if it was."""
+    forked from, if it was. `heartbeats` is there where it was asked for."""
 
     instance_id: str
     name: str
@@ -123,6 +143,7 @@ class InstanceStatus:
     scheduled_start_time: datetime | None = None
     waiting: str | None = None
     forked_from: ForkedFrom | None = None
+    heartbeats: tuple[Heartbeat, ...] = ()
 
     @overload
     def get_input(self, expected_type: type[T]) -> T | None: ...

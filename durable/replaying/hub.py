@@ -15,12 +15,13 @@ from durable.hub.reading import PayloadGone
 from durable.hub.ringing import repeat
 from durable.hub.rows import PURGING, Head
 from durable.hub.together import together
-from durable.model.events import Event, PayloadRef, Turn
+from durable.model.events import Event, ExecutionCompleted, PayloadRef, Turn
 from durable.model.instance import check_instance_id
 from durable.model.versioning import VersioningOptions
 from durable.replaying.replaying import judge, registry_of
 from durable.replaying.report import ReplayReport
 from durable.replaying.stored import StoredHistory, UnreadableHistory
+from durable.runtime.forking import not_taken_over, took_nothing_over
 
 _ATTEMPTS = 5
 _PAGE = 50
@@ -114,13 +115,23 @@ async def _history(hub: Hub, head: Head, turns: tuple[Turn, ...]) -> StoredHisto
     return StoredHistory(
         head.instance_id,
         head.name,
-        turns,
+        _with_refusal(head, turns),
         head.execution_id,
         head.version,
         text,
         head.parent.instance_id if head.parent else None,
         head.runtime_status,
     )
+
+
+def _with_refusal(head: Head, turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """The turns, with the end of a fork that could take nothing over: it may be waiting for what
+    is in the inbox, and no code ran before it either."""
+    refusal = not_taken_over(head, turns)
+    if refusal is None or took_nothing_over(turns) is not None:
+        return turns
+    end = ExecutionCompleted(failure=refusal)
+    return (*turns[:-1], replace(turns[-1], events=(*turns[-1].events, end)))
 
 
 async def _whole(hub: Hub, head: Head, event: Event) -> Event:

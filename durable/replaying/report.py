@@ -110,8 +110,9 @@ class ReplayReport:
 
     @property
     def ok(self) -> bool:
-        """Whether all instances can go on with this code."""
-        return all(each.ok for each in self.instances)
+        """Whether all instances can go on with this code. Without any nothing was looked at, and
+        it is false."""
+        return bool(self.instances) and all(each.ok for each in self.instances)
 
     @property
     def differing(self) -> tuple[Replayed, ...]:
@@ -134,7 +135,8 @@ class ReplayReport:
         parts = [f"{self.counts[v]} {_WHAT[v]}" for v in Verdict if self.counts[v]]
         number = len(self.instances)
         noun = "history" if number == 1 else "histories"
-        return f"{number} {noun}: {', '.join(parts)}" if parts else "no histories"
+        parted = ", ".join(parts)
+        return f"{number} {noun}: {parted}" if parts else "no histories: nothing was replayed"
 
     @property
     def text(self) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -25,13 +25,11 @@ from durable.model.events import TaskCompleted, TaskFailed
 from durable.model.failure import FailureDetails
 from durable.model.functions import ActivityDefinition
 from durable.ports import Clock
+from durable.runtime.ending import GRACE
 from durable.runtime.signals import Signals
 from durable.runtime.slots import first
 
 logger = logging.getLogger("durable.activities")
-
-GRACE = 5.0
-"""Seconds that an attempt which ran over has for its end, before another may begin."""
 
 OFTEN = 5.0
 """Seconds between two writes of heartbeats at most; a third of the heartbeat timeout if that is
@@ -94,6 +92,11 @@ class Attempt(Signals):
             self._loop.call_soon_threadsafe(function)
 
     # ---- on the loop ----
+
+    @property
+    def label(self) -> str:
+        """It in words, for logs."""
+        return f"activity {self.item.activity!r} of instance {self.item.instance_id!r}"
 
     async def cancelled(self) -> None:
         """See `Signals.cancelled`."""
@@ -220,6 +223,7 @@ class Attempts:
 
     async def _watched(self, attempt: Attempt, work: Coroutine[Any, Any, Result]) -> Result:
         task: asyncio.Task[Result] = self._spawn(work)
+        task.set_name(attempt.label)
         try:
             if not attempt.has_begun.is_set():
                 await first(asyncio.wait({task}), attempt.has_begun.wait())
@@ -238,6 +242,12 @@ class Attempts:
         finally:
             if attempt.left is None:
                 task.cancel()
+
+    def among(self, tasks: Iterable[asyncio.Task[Any]]) -> list[str]:
+        """The attempts that have not ended, in words, and those of tasks that outlived theirs."""
+        names = [attempt.label for beside in self._running.values() for attempt in beside]
+        names += [task.get_name() for task in tasks]
+        return [name for name in dict.fromkeys(names) if name.startswith("activity ")]
 
     # ---- what nobody awaits ----
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from durable.engine.ledger import NEAR
-from durable.errors import ContainerMissing
+from durable.errors import ContainerMissing, UnknownFunctionError
 from durable.hub.answers import KEPT
 from durable.hub.hub import Hub
 from durable.hub.messages import Doorbell, WorkItem, packed
@@ -115,14 +115,13 @@ class Dispatcher:
                 for body in packed(lane, len(lane) if limits is None else 1):
                     await self._hub.storage.queues.send(queue, body)
         except ContainerMissing:
-            name = events[0].name
-            if name in self._registry.activities:
+            try:
+                self._registry.activity(events[0].name)
+            except UnknownFunctionError as error:
+                why = f"{error}: check the name, or register the blueprint that has it"
+                failure = FailureDetails(why, "durable.errors.UnknownFunctionError")
+            else:
                 raise
-            names = ", ".join(sorted(self._registry.activities)) or "none"
-            failure = FailureDetails(
-                f"no activity is named {name!r}; this app has {names}",
-                "durable.errors.UnknownFunctionError",
-            )
             for event in events:
                 task = task_of(head, turn, event.task_id)
                 await self._mail.complete(task, TaskFailed(event.task_id, failure))

@@ -17,6 +17,7 @@ from durable.hub.reading import PayloadGone
 from durable.hub.ringing import repeat
 from durable.hub.rows import PURGING, Head
 from durable.model.failure import FailureDetails
+from durable.runtime.forking import not_taken_over
 from durable.runtime.loading import stored_history
 from durable.runtime.loopless import without_event_loop
 from durable.runtime.passing import GLANCE, LOOK_AWAY, backoff
@@ -70,6 +71,9 @@ class Queries:
         )
         if len(turns) != head.sequence - head.base:
             raise PayloadGone("it was trimmed meanwhile")
+        refusal = not_taken_over(head, turns)
+        if refusal is not None:
+            return QueryAnswer(failure=refusal)
         definition = self._taking.registry.orchestrators[head.name]
         with without_event_loop():
             try:

@@ -31,6 +31,7 @@ from durable.runtime.attempts import Attempts
 from durable.runtime.batches import Batches
 from durable.runtime.claims import Claims
 from durable.runtime.dispatch import Dispatcher
+from durable.runtime.ending import end
 from durable.runtime.flow import Flow
 from durable.runtime.guards import Guard, Keeping, Key, predecessors
 from durable.runtime.local_ringer import LocalRinger
@@ -152,7 +153,7 @@ class Runtime:
         """Run in the background; kept until done."""
         task = self._spawn(work)
         self._tasks[task] = None
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(lambda task: self._tasks.pop(task, None))
         return task
 
     # ---- life ----
@@ -164,15 +165,22 @@ class Runtime:
 
     async def drain(self, seconds: float) -> None:
         """Take nothing on any more, and give what runs up to `seconds` to end. What has not
-        ended then is cancelled; its messages show themselves again."""
+        ended then is cancelled; its messages show themselves again. What does not end by that
+        either, within five seconds, is left behind."""
         self._draining = True
         self.flow.close()
         tasks = list(self._tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if left := await end(self._tasks):
+            for task in left:
+                del self._tasks[task]
+            what = ", ".join(self.attempts.among(left)) or "none of an activity"
+            logger.warning(
+                "%d tasks do not end though they were cancelled, and are left behind: %s",
+                len(left),
+                what,
+            )
         self.runs.close()
         self.claims.close()
         self.performing.close()

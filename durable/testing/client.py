@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from durable.client import DurableOrchestrationClient
+from durable.client.access import seconds_of
 from durable.errors import InstanceNotFoundError
 from durable.hub.hub import Hub
 from durable.hub.rows import PURGING, Head
@@ -34,15 +35,16 @@ class HubClient(DurableOrchestrationClient):
         self, world: SkippingWorld, registry: Registry, versioning: VersioningOptions
     ) -> None:
         hub = Hub(world.outside, HUB, telemetry=world.telemetry)
+        taking = Taking(registry, versioning=versioning)
         super().__init__(
             hub,
             registry=registry,
             links=LinkSigner(bytes(32), BASE_URL, now=world.now),
-            answerer=Queries(hub, Taking(registry, versioning=versioning)),
+            answerer=Queries(hub, taking),
             default_version=versioning.default_version,
         )
         self._world = world
-        self._wanting = Wanting(hub, registry)
+        self._wanting = Wanting(hub, taking)
 
     async def _wait(
         self,
@@ -52,7 +54,7 @@ class HubClient(DurableOrchestrationClient):
         *,
         end: bool = False,
     ) -> InstanceStatus:
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        seconds = seconds_of(timeout)
         until = None if seconds is None else self.now() + timedelta(seconds=seconds)
 
         async def done() -> InstanceStatus | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from durable.client.access import seconds_of
 from durable.client.builtin import bind_client
 from durable.codec import decode, return_annotation_of
 from durable.compat.client import DurableFunctionsClient
@@ -175,7 +176,7 @@ class TestHub:
         happen, and TimeoutError after `timeout` (seconds or a timedelta, of the hub's time)."""
         if condition is None:
             return _shown(await self._native.wait_for_completion(instance_id, timeout))
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        seconds = seconds_of(timeout)
         until = None if seconds is None else self.now + timedelta(seconds=seconds)
 
         async def done() -> DurableOrchestrationStatus | None:
@@ -283,12 +284,21 @@ class TestHub:
 
     async def advance(self, duration: timedelta | float) -> None:
         """Let so much time pass, seconds or a timedelta, with all that is due meanwhile."""
+        if not isinstance(duration, timedelta | int | float):
+            raise TypeError(
+                f"advance takes a number of seconds or a timedelta, not {type(duration).__name__}"
+            )
         seconds = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
         await self.skip_to(self.now + seconds)
 
     async def skip_to(self, moment: datetime) -> None:
         """Let time pass up to `moment` (a naive one is taken as UTC), with all that is due
-        meanwhile. ValueError for one that is over."""
+        meanwhile. ValueError for one that is over, TypeError for what is no datetime."""
+        if not isinstance(moment, datetime):
+            raise TypeError(
+                f"skip_to takes a datetime, such as hub.now + timedelta(hours=1), not "
+                f"{type(moment).__name__}; advance takes a duration"
+            )
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         if moment < self.now:
             raise ValueError(f"{moment} is over: it is {self.now}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
@@ -10,15 +11,22 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+from durable.errors import UnknownFormat
+from durable.hub.messages import Doorbell
 from durable.model.functions import Registry
 from durable.ports import Storage
+from durable.runtime.guards import Guard
 from durable.runtime.options import RuntimeOptions
+from durable.runtime.passing import Passing
 from durable.runtime.runtime import Runtime
+from durable.runtime.taking import Lacking
 from durable.storage.memory import ManualClock, memory_storage
 from durable.telemetry import Telemetry
 from durable.testing.errors import StalledError
 from durable.testing.underway import InTurn, Underway, working
 from durable.testing.world import World
+
+logger = logging.getLogger("durable.testing")
 
 T = TypeVar("T")
 
@@ -75,6 +83,18 @@ class OutsideClock:
         await self._world.pass_to(self._world.now() + timedelta(seconds=max(0.0, seconds)))
 
 
+class NobodyElse(Passing):
+    """There is no other worker: an instance that the app lacks something for stands still, so that
+    whoever waits for it is told at once."""
+
+    async def pass_on(self, bell: Doorbell, guard: Guard, error: Lacking | UnknownFormat) -> bool:
+        """See `Passing.pass_on`."""
+        needs = error.needs if isinstance(error, Lacking) else "a newer worker"
+        logger.warning("instance %s waits for %s: %s", bell.instance_id, needs, error)
+        await self._show(bell.instance_id, needs)
+        return True
+
+
 class SkippingWorld(World):
     """A world with one process, which lets time pass for who waits. `patience` is how many real
     seconds a wait may take."""
@@ -128,6 +148,7 @@ class SkippingWorld(World):
     ) -> Runtime:
         """See `World.add_runtime`."""
         runtime = await super().add_runtime(registry, options)
+        runtime.passing = NobodyElse(runtime)
         calls = 0
 
         async def before(name: str, arguments: tuple[Any, ...]) -> None:

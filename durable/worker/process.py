@@ -11,7 +11,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
+from typing import Any
 
+from durable.runtime.ending import end
 from durable.runtime.loops import new_event_loop
 from durable.settings import Settings
 from durable.worker.worker import Worker
@@ -19,7 +21,7 @@ from durable.worker.worker import Worker
 _log = logging.getLogger("durable.worker")
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_THREADS_SECONDS = 1.0
+_LAST_SECONDS = 1.0
 # It says that a Functions host runs the app, and here none does.
 _NOT_EXPORTED = frozenset({"FUNCTIONS_WORKER_RUNTIME"})
 
@@ -35,7 +37,7 @@ def export_settings(settings: Settings) -> None:
 def serve(worker: Worker) -> int:
     """Run until SIGTERM or SIGINT, and drain; a second signal ends the process at once.
 
-    The exit code is 0; threads of user code that do not end are abandoned then.
+    The exit code is 0; threads and tasks of user code that do not end are abandoned then.
     """
     with (
         asyncio.Runner(loop_factory=new_event_loop) as runner,
@@ -44,8 +46,18 @@ def serve(worker: Worker) -> int:
         runner.get_loop().set_default_executor(executor)
         runner.run(_until_signalled(worker))
         executor.shutdown(wait=False, cancel_futures=True)
+        # the runner would wait for them without a bound
+        if runner.run(_ended_tasks()):
+            _log.warning("an async function still runs; it is abandoned")
+            _quit(0)
         _leave_threads_behind()
     return 0
+
+
+async def _ended_tasks() -> set[asyncio.Task[Any]]:
+    """Those of the loop that do not end."""
+    own = asyncio.current_task()
+    return await end((each for each in asyncio.all_tasks() if each is not own), _LAST_SECONDS)
 
 
 async def _until_signalled(worker: Worker) -> None:
@@ -72,7 +84,7 @@ async def _until_signalled(worker: Worker) -> None:
 
 def _leave_threads_behind() -> None:
     """End the process now if threads keep it from ending by itself."""
-    deadline = time.monotonic() + _THREADS_SECONDS
+    deadline = time.monotonic() + _LAST_SECONDS
     for thread in threading.enumerate():
         if thread is threading.current_thread() or thread.daemon:
             continue

@@ -11,6 +11,7 @@ from azure.functions.queue import QueueMessage
 
 from durable.errors import ContainerMissing, MessageGone, StorageError
 from durable.ports import Clock, Message, Queues, Storage
+from durable.runtime.ending import end
 from durable.settings import QueueSettings
 from durable.worker.inventory import QueueFunction
 from durable.worker.invocation import Invoker, with_user_traceback
@@ -82,9 +83,8 @@ class QueueTrigger:
         again."""
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        if await end(self._running):
+            _log.warning("%s does not end, and is left behind", self._function.call.name)
 
     def _begin(self, message: Message) -> None:
         task = asyncio.create_task(self._one(message))

@@ -15,6 +15,7 @@ import azure.functions as func
 from durable.host import DurableApp, DurableHost
 from durable.management.api import ManagementApi
 from durable.ports import Storage
+from durable.runtime.ending import end
 from durable.settings import Settings
 from durable.storage.azure import Connection, open_storage
 from durable.worker.access import Access, KeyAccess, LocalAccess, is_loopback
@@ -210,6 +211,5 @@ class _Loops:
         """Wait up to `seconds`, then cancel."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if left := await end(self._tasks):
+            _log.warning("%d timer functions do not end, and are left behind", len(left))

@@ -237,6 +237,77 @@ def test_helpers_over_modules_with_the_way_there(tmp_path: Path) -> None:
     assert [step.callee for step in found.via] == ["first", "Base.make", "Base.value", "stamp"]
 
 
+def test_names_that_come_by_a_star(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        function_app="""
+            import durable as df, flows, only
+            from flows import *
+            from time import *
+            app = df.DFApp()
+            @app.orchestration_trigger(context_name="context")
+            async def orchestrate(context):
+                first()
+                flows.second()
+                sleep(1)
+                only.open("x")
+                return input(count) and _hidden()
+            """,
+        flows__steps="""
+            import random, uuid
+            count = 0
+            def first():
+                return random.random()
+            def second():
+                return uuid.uuid4()
+            def tick():
+                global count
+                count += 1
+            def _hidden():
+                return random.random()
+            def input(text):
+                return text
+            """,
+        only="from flows.steps import *",
+    )
+    (tmp_path / "flows" / "__init__.py").write_text("from .steps import *\n")
+    for target in (tmp_path, "function_app"):
+        found = check([target], tmp_path).findings
+        assert [(each.path, each.line, each.code) for each in found] == [
+            ("flows/steps.py", 4, "DUR103"),
+            ("flows/steps.py", 6, "DUR103"),
+            ("function_app.py", 9, "DUR102"),
+            ("function_app.py", 11, "DUR108"),
+        ]
+
+
+def test_the_properties_of_an_instance(tmp_path: Path) -> None:
+    text = """
+        import functools, time, durable as df
+        app = df.DFApp()
+        class Base:
+            @functools.cached_property
+            def stamp(self):
+                return time.time()
+        class Order(Base):
+            @property
+            def age(self):
+                return 1 + self.stamp
+            @property
+            def unused(self):
+                return time.time()
+            def method(self):
+                return time.time()
+        @app.orchestration_trigger(context_name="context")
+        async def orchestrate(context):
+            order = Order()
+            order.unused = order.method
+            return order.age
+        """
+    (found,) = check([written(tmp_path, app=text)], tmp_path).findings
+    assert (found.line, [step.callee for step in found.via]) == (6, ["Order.age", "Base.stamp"])
+
+
 def test_a_helper_is_allowed_where_it_is_called(tmp_path: Path) -> None:
     text = """
         import time, durable as df

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from durable import DurableOrchestrationContext, RetryPolicy
+from durable import DurableOrchestrationContext, RetryPolicy, activity_context
 from durable.engine.entities import EntityContext
 from durable.model.entities import EntityId
 from tests.cli.running import CommandLine
@@ -20,8 +20,8 @@ Context = DurableOrchestrationContext
 
 @pytest.fixture
 async def memory() -> AsyncIterator[MemoryHub]:
-    """With orchestrators `greeting` (fails for "nobody"), `flaky`, `waiting`, `parent`, `counting`
-    and `holding`, and an entity `counter`."""
+    """With orchestrators `greeting` (fails for "nobody"), `flaky`, `loading`, `waiting`, `parent`,
+    `counting` and `holding`, and an entity `counter`."""
     hub = MemoryHub()
     attempts: list[int] = []
 
@@ -46,6 +46,16 @@ async def memory() -> AsyncIterator[MemoryHub]:
     async def flaky(context: Context) -> Any:
         retry = RetryPolicy(first_retry_interval=timedelta(seconds=5), max_number_of_attempts=3)
         return await context.call_activity("stutter", context.get_input(), retry=retry)
+
+    @hub.activity
+    async def load(rows: int) -> None:
+        for row in range(rows):
+            activity_context().heartbeat({"row": row})
+            await hub.clock.sleep(10)
+
+    @hub.orchestrator
+    async def loading(context: Context) -> Any:
+        return await context.call_activity("load", context.get_input())
 
     @hub.orchestrator
     async def waiting(context: Context) -> Any:

@@ -259,3 +259,12 @@ async def test_an_instance_that_is_purged_while_it_is_watched(
     done = await watching
     assert done.code == 1
     assert "instance 'a' was purged" in done.stderr
+
+
+async def test_a_status_has_what_activities_said(memory: MemoryHub, durable: CommandLine) -> None:
+    await memory.outside.start_new("loading", "a", 100)
+    await memory.run(35)
+    done = await durable("get-runtime-status", "--id", "a")
+    assert 'heartbeat  load (task 0): {"row": 3}\n' in done.stdout
+    document = await durable.json("get-runtime-status", "--id", "a")
+    assert document["heartbeats"][0]["details"] == {"row": 3}

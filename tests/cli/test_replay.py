@@ -118,7 +118,15 @@ async def test_ids_filters_and_a_limit(filled: CommandLine) -> None:
     assert done == Done(
         DONE, "1 history: 1 same\n", "These are the newest 1: --limit takes more.\n"
     )
-    assert await started(filled, "--name", "nothing") == Done(DONE, "", "No instance matches.\n")
+
+
+async def test_a_gate_that_looked_at_nothing_fails(filled: CommandLine) -> None:
+    done = await started(filled, "--name", "nothing")
+    assert (done.code, done.stdout) == (WRONG, "")
+    assert done.stderr.startswith("durable: no instance matches, so that no code was held against")
+    done = await started(filled, "--name", "nothing", "--output", "json")
+    assert (done.code, done.stdout) == (WRONG, "")
+    assert json.loads(done.stderr)["error"] == "InvalidRequest"
 
 
 async def test_what_cannot_be_read_and_what_is_gone(filled: CommandLine) -> None:

@@ -103,6 +103,13 @@ def test_a_generator_that_yields_something_else() -> None:
     )
 
 
+def test_an_article_fits_its_noun() -> None:
+    def yields(context: Context) -> Generator[Any, Any, Any]:
+        yield 7
+
+    assert "an orchestrator yields an int that" in failure_of(yields).message
+
+
 def test_it_cannot_be_swallowed_once_awaited() -> None:
     async def stubborn(context: Context) -> Any:
         try:

@@ -166,6 +166,19 @@ def test_composites_of_nothing_and_of_other_things() -> None:
     assert output.startswith('[[],"when_any needs at least one task","expected durable tasks')
 
 
+@pytest.mark.parametrize("several", ["when_all", "when_any", "task_all", "task_any"])
+def test_a_task_alone_is_no_list_of_tasks(several: str) -> None:
+    async def mistaken(context: Context) -> Any:
+        return await getattr(context, several)(context.call_activity("a"))
+
+    failure = Driven(mistaken).turn().failure
+    assert failure is not None
+    assert (failure.error_type, failure.message) == (
+        "TypeError",
+        f"{several} takes a list of tasks, not one task: write {several}([task, …])",
+    )
+
+
 def test_nested_composites_and_a_task_awaited_twice() -> None:
     async def nested(context: Context) -> Any:
         one = context.call_activity("a")

@@ -211,6 +211,33 @@ def test_the_decorators_of_a_function_may_be_of_an_app_and_a_blueprint(
     assert list(inspect.signature(function.get_user_function()).parameters) == ["req"]
 
 
+@pytest.mark.parametrize("kind", ["activity", "orchestrator"])
+def test_names_that_differ_only_in_case_are_one(kind: str) -> None:
+    def named(name: str) -> df.Blueprint:
+        blueprint = df.Blueprint()
+        if kind == "activity":
+
+            def act(value: int) -> int:
+                return value
+
+            blueprint.activity_trigger(input_name="value", activity=name)(act)
+        else:
+
+            async def orchestrate(context: df.DurableOrchestrationContext) -> None: ...
+
+            blueprint.orchestration_trigger(context_name="context", orchestration=name)(orchestrate)
+        return blueprint
+
+    app = df.DFApp()
+    app.register_functions(named("Charge"))
+    with pytest.raises(
+        DefinitionError, match=f"as {kind} 'Charge' and as 'charge', and names that differ only in"
+    ):
+        app.register_functions(named("charge"))
+    with pytest.raises(UnknownFunctionError, match=r"'charge'.* write 'Charge', names are told"):
+        getattr(app.durable.registry, kind)("charge")
+
+
 def test_a_name_of_another_kind_is_said_and_the_nearest_of_many_comes_first() -> None:
     app = df.DFApp()
     for number in range(20):

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from durable.hub.heartbeats import Heartbeats
+from durable.hub.messages import WorkItem
 from durable.management.history import history_json
 from durable.management.json_text import micros_of
 from durable.model.events import (
@@ -20,6 +22,7 @@ from durable.model.events import (
     SubOrchestrationInstanceFailed,
     TaskCompleted,
     TaskFailed,
+    TaskScheduled,
     TimerCanceled,
     TimerCreated,
     TimerFired,
@@ -225,6 +228,31 @@ async def test_long_payloads_are_sizes_unless_output_is_asked_for(world: World) 
     assert full.json["historyEvents"][0]["Input"] == long
     assert full.json["historyEvents"][2]["Result"] == long + "y"
     assert full.json["input"] == long
+
+
+async def test_what_running_activities_said_last(world: World) -> None:
+    await world.client.start_new("work", "i")
+    await world.run("i")
+    await world.client.raise_event("i", "go")
+    await world.run("i")
+    assert "heartbeats" not in (await world.call("GET", "instances/i?showHeartbeats=true")).json
+    head = await world.hub.instances.head("i")
+    assert head is not None
+    (stored, *_) = [
+        each
+        for each in await world.hub.instances.history(head)
+        if any(isinstance(event, TaskScheduled) for event in each.turn.events)
+    ]
+    (event,) = [each for each in stored.turn.events if isinstance(each, TaskScheduled)]
+    item = WorkItem.of(event, head, stored.turn)
+    heartbeats = Heartbeats(world.hub.storage, world.hub.names)
+    await heartbeats.write(item, '{"row":7}', again=False)
+    shown = await world.call("GET", "instances/i?showHeartbeats=true")
+    assert shown.headers["Location"].endswith("?showHeartbeats=true")
+    assert shown.json["heartbeats"] == [
+        {"taskId": event.task_id, "activity": "step", "attempt": 1, "details": {"row": 7}}
+    ]
+    assert "heartbeats" not in (await world.call("GET", "instances/i")).json
 
 
 async def test_open_tasks_and_timers(world: World) -> None:

@@ -336,6 +336,13 @@ async def test_events_of_the_client_are_a_history(hub: MemoryHub) -> None:
     assert (found.expected, found.actual) == ("nothing more", "activity 'ship' (task 1)")
 
 
+def test_a_report_of_no_histories_is_not_ok() -> None:
+    report = replay([], app())
+    assert not report.ok
+    with pytest.raises(AssertionError, match="no histories: nothing was replayed"):
+        report.check()
+
+
 async def test_files_and_folders(hub: MemoryHub, tmp_path: Path) -> None:
     async for history in read_histories(hub.client):
         assert isinstance(history, StoredHistory)

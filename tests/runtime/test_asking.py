@@ -131,10 +131,23 @@ async def test_what_cannot_be_asked_is_said_at_once() -> None:
                     await client.update("c", "add", "a", update_id=wrong)  # type: ignore[arg-type]
             with pytest.raises(InstanceNotFoundError):
                 await client.update("nobody", "add", "a")
+            for ask in (client.query, client.update):
+                with pytest.raises(TypeError, match="a timeout is a number of seconds, a timedel"):
+                    await ask("c", "add", timeout="10")  # type: ignore[call-overload]
+        # nothing was delivered by that
+        assert await during(hub, hub.client.query("c", "items")) == []
         later = timedelta(hours=1)
         await hub.client.start_new("cart", "later", start_at=later)
         with pytest.raises(TimeoutError, match="has not begun within 3 s"):
             await during(hub, hub.client.query("later", "items", timeout=3))
+        await hub.client.suspend("later")
+        await hub.run(3700)
+        with pytest.raises(UnknownQueryError, match="'later' has not begun: nothing answers query"):
+            await during(hub, hub.client.query("later", "items"))
+        await hub.client.terminate("later", "")
+        await during(hub, hub.wait("later"))
+        with pytest.raises(UnknownQueryError, match="'later' ended before its code began: nothing"):
+            await during(hub, hub.client.query("later", "items"))
 
 
 async def test_the_end_without_an_answer_is_learned_at_once() -> None:

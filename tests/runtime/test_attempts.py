@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from durable.model.functions import ActivityDefinition
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.model.retry import RetryPolicy
 from durable.runtime.activities import ActivityContext, activity_context
+from durable.runtime.ending import end
 from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import nothing_left
@@ -142,6 +145,34 @@ async def test_one_that_does_not_end_keeps_its_place_and_counts_no_more() -> Non
         assert hub.runtimes[0].activities.used == 0
 
 
+@pytest.mark.parametrize("limited", [False, True])
+async def test_a_drain_leaves_behind_what_does_not_end(
+    limited: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("durable.runtime.runtime.end", partial(end, seconds=0.1))
+    hub = MemoryHub()
+    stuck = asyncio.Event()
+
+    @hub.activity
+    async def stubborn(value: int) -> str:
+        while not stuck.is_set():
+            with suppress(asyncio.CancelledError):
+                await stuck.wait()
+        raise OSError("too late")
+
+    calls(hub, timeout=seconds(1000) if limited else None)
+    async with hub:
+        await hub.client.start_new("job", "i", "stubborn")
+        await hub.run(10)
+        began = asyncio.get_running_loop().time()
+        await hub.stop(hub.runtimes[0])
+        assert asyncio.get_running_loop().time() - began < 3
+        (said,) = [each.getMessage() for each in caplog.records if "left behind" in each.msg]
+        assert said.endswith("are left behind: activity 'stubborn' of instance 'i'")
+        stuck.set()
+        await hub.add_runtime()
+
+
 def imports(hub: MemoryHub, log: list[Any], *, pause: Seconds, until: int = 10) -> None:
     """Registers `load`: ten steps, each said and then taken; it falls silent before `until` in its
     first run."""
@@ -253,6 +284,44 @@ async def test_what_the_failing_attempt_said_last_counts() -> None:
         assert await hub.keys(hub.hub.names.history) == []
 
 
+async def test_a_status_shows_what_running_activities_said_last() -> None:
+    hub = MemoryHub()
+
+    @hub.activity
+    async def load(value: int) -> int:
+        context = activity_context()
+        context.heartbeat({"row": value + context.attempt})
+        if context.attempt == 1 or value == 0:
+            raise ValueError("no")
+        await hub.clock.sleep(3600)
+        return value
+
+    @hub.orchestrator
+    async def job(context: Context) -> Any:
+        with pytest.raises(ActivityFailedError):
+            await context.call_activity("load", 0)
+        calls = [context.call_activity("load", each, retry=TWICE) for each in (10, 20)]
+        return await context.when_all(calls)
+
+    async with hub:
+        await hub.client.start_new("job", "i")
+        await hub.run(60)
+        # that of the failed call is there, for a rewind
+        assert len(await details_rows(hub)) == 3
+        status = await hub.outside.get_status("i", show_heartbeats=True)
+        assert status is not None
+        assert [(each.activity, each.attempt) for each in status.heartbeats] == [("load", 2)] * 2
+        said = [each.get_details(dict[str, int]) for each in status.heartbeats]
+        assert said == [{"row": 12}, {"row": 22}]
+        plain = await hub.outside.get_status("i")
+        assert plain is not None
+        assert plain.heartbeats == ()
+        await hub.wait("i")
+        ended = await hub.outside.get_status("i", show_heartbeats=True)
+        assert ended is not None
+        assert ended.heartbeats == ()
+
+
 async def test_generations_do_not_pile_up_what_was_said() -> None:
     hub = MemoryHub()
 
@@ -344,6 +413,38 @@ async def test_told_elsewhere_by_and_by(name: str, within: float) -> None:
         assert waits.told[0][1] - ended <= within
         await hub.run(60)
         assert len(waits.began) == 1
+
+
+async def test_a_head_of_long_ago_ends_nothing() -> None:
+    hub = MemoryHub(RuntimeOptions(always_queue=True))
+    calls(hub)
+    begun: list[int] = []
+
+    @hub.activity
+    async def slow(value: int) -> int:
+        begun.append(value)
+        # from now on it may be interrupted
+        activity_context().heartbeat()
+        await hub.clock.sleep(10)
+        return value
+
+    async with hub:
+        await hub.client.start_new("job", "i", "slow")
+        await hub.until(lambda: begun)
+        before = await hub.hub.instances.head("i")
+        await hub.client.terminate("i", "enough")
+        await hub.wait("i")
+        await hub.client.start_new("job", "i", "slow")
+        await hub.until(lambda: len(begun) == 2)
+        await hub.run(3)
+        [runtime] = hub.runtimes
+        assert before is not None
+        assert not runtime.runs.is_running("i")
+        # what a run that ended here in the life before would have left behind
+        runtime.runs.keep(before)
+        await hub.outside.raise_event("i", "news")
+        assert (await hub.wait("i")).output == "1"
+        assert len(begun) == 2
 
 
 async def test_an_instance_that_goes_on_or_is_gone_awaits_nothing_of_before() -> None:

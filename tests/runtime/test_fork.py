@@ -14,6 +14,8 @@ from durable.errors import (
     InstanceNotFoundError,
     InvalidInstanceIdError,
     InvalidRequestError,
+    QueryFailedError,
+    UnknownQueryError,
 )
 from durable.exporting.formats import content_of
 from durable.hub.formats import FORMAT
@@ -22,6 +24,7 @@ from durable.model.entities import EntityId
 from durable.model.functions import OrchestratorDefinition
 from durable.model.instance import OrchestrationRuntimeStatus as Status
 from durable.replaying import Verdict, replay, replay_instances
+from durable.runtime.options import RuntimeOptions
 from tests.memory_hub import MemoryHub
 from tests.runtime.helpers import DiesAt
 
@@ -215,6 +218,38 @@ async def test_a_fork_that_took_nothing_over_is_not_replayed() -> None:
             assert found.verdict is Verdict.SKIPPED, found.text
             assert found.why.startswith("a fork that took nothing over: instance 's', from which")
         assert not shop.of(fork)
+
+
+async def test_a_fork_whose_refusal_waits_ran_no_code_either() -> None:
+    hub = MemoryHub(RuntimeOptions(grouped=False))
+    Shop(hub)
+    seen: dict[int, tuple[str, Verdict, str]] = {}
+    async with hub:
+        fork = await _held(hub)
+        await hub.outside.purge_instance_history("s")
+        for number in range(4):
+            await hub.outside.raise_event(fork, "paid", number)
+        runtime = await hub.add_runtime()
+        client = DurableOrchestrationClient(hub.hub, answerer=runtime.queries)
+
+        async def look(*_: Any) -> None:
+            head = await hub.hub.instances.head(fork)
+            if head is None or not head.sequence or head.sequence in seen:
+                return
+            (found,) = (await replay_instances(hub.outside, hub.registry, [fork])).instances
+            try:
+                said = str(await client.query(fork, "items"))
+            except (QueryFailedError, UnknownQueryError) as error:
+                said = str(error)
+            seen[head.sequence] = str(head.status), found.verdict, said
+
+        hub.tamper(runtime, after=look)
+        await hub.wait(fork)
+        await hub.run(1)
+    # an event a turn, and the end with the last
+    assert [status for status, *_ in seen.values()] == ["Running"] * 3 + ["Failed"]
+    assert {verdict for _, verdict, _ in seen.values()} == {Verdict.SKIPPED}
+    assert all("'items' of instance 'f' failed: durable.errors.F" in it for *_, it in seen.values())
 
 
 async def test_code_that_asks_for_something_else_before_the_step_fails_the_fork() -> None:

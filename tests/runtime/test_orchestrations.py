@@ -135,7 +135,8 @@ async def test_an_activity_that_nobody_has_fails_its_task_and_says_what_there_is
         await hub.client.start_new("mistaken", "m")
         assert json.loads((await hub.wait("m")).output or "") == (
             "activity 'addd' failed: durable.errors.UnknownFunctionError: "
-            "no activity is named 'addd'; this app has add, add_queued"
+            "no activity is named 'addd'; this app has add, add_queued: check the name, or "
+            "register the blueprint that has it"
         )
         await nothing_left(hub)
 

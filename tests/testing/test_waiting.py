@@ -46,11 +46,46 @@ async def test_a_function_that_the_app_does_not_have() -> None:
     async def asks(context: df.DurableOrchestrationContext) -> None:
         await context.call_entity(df.EntityId("nothing", "k"), "get")
 
-    async with TestHub(lacking, patience=0.3) as hub:
-        with pytest.raises(StalledError, match="of 'nobody', which the app lacks"):
+    @lacking.orchestration_trigger(context_name="context")
+    async def acts(context: df.DurableOrchestrationContext) -> None:
+        await context.call_activity("nix")
+
+    @lacking.orchestration_trigger(context_name="context")
+    async def gives_up(context: df.DurableOrchestrationContext) -> str:
+        child = context.call_sub_orchestrator("nobody")
+        timer = context.create_timer(timedelta(hours=1))
+        return "late" if await context.when_any([child, timer]) is timer else "done"
+
+    async with TestHub(lacking) as hub:
+        how = "check the name, or register the blueprint that has it"
+        with pytest.raises(StalledError, match=f"nothing is due.*'nobody', .* lacks: {how}"):
             await hub.run(calls)
-        with pytest.raises(StalledError, match="of the entity @nothing@k, which the app lacks"):
+        with pytest.raises(StalledError, match=f"nothing is due.*@nothing@k, .* lacks: {how}"):
             await hub.run(asks)
+        with pytest.raises(OrchestrationFailedError, match=f"'nix'; this app has none: {how}"):
+            await hub.run(acts)
+        assert hub.now == START
+        # what is due happens
+        assert await hub.run(gives_up) == "late"
+
+
+async def test_a_version_that_the_app_does_not_take() -> None:
+    versioned = df.DFApp()
+    versioned.configure_versioning(
+        df.VersioningOptions(version="1.0", match_strategy=df.VersionMatchStrategy.STRICT)
+    )
+
+    @versioned.orchestration_trigger(context_name="context")
+    async def calls(context: df.DurableOrchestrationContext) -> None:
+        await context.call_sub_orchestrator(calls, version="2.0")
+
+    async with TestHub(versioned) as hub:
+        with pytest.raises(
+            StalledError, match=r"is Pending and waits for .* of version '2\.0': the"
+        ):
+            await hub.run(calls, version="2.0")
+        with pytest.raises(StalledError, match=r"of 'calls', which waits for .* of version '2\.0'"):
+            await hub.run(calls, version="1.0")
 
 
 async def test_a_hub_that_has_not_begun() -> None:
@@ -161,6 +196,18 @@ async def test_an_unknown_instance() -> None:
             await hub.result("nobody")
         with pytest.raises(df.InstanceNotFoundError):
             await hub.status("nobody")
+
+
+async def test_what_is_no_time_is_refused_in_words() -> None:
+    async with TestHub(app) as hub:
+        with pytest.raises(TypeError, match=r"skip_to takes a datetime, such as hub.now \+ "):
+            await hub.skip_to("2026-02-01")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="advance takes a number of seconds or a timedelta"):
+            await hub.advance("1 h")  # type: ignore[arg-type]
+        instance_id = await hub.start("decide")
+        for wait in (hub.result, hub.wait_for, hub.client.wait_for_completion):
+            with pytest.raises(TypeError, match="a timeout is a number of seconds, a timedelta"):
+                await wait(instance_id, timeout="60")  # type: ignore[arg-type]
 
 
 async def test_a_hub_that_is_closed_keeps_nobody() -> None:

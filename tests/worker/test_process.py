@@ -16,6 +16,7 @@ from tests.azurite import Azurite
 from tests.worker.running import SECONDS, run, worker
 
 APP = """
+import asyncio
 import logging
 import os
 import threading
@@ -35,6 +36,19 @@ def hold(seconds: float) -> str:
     logging.info("holding")
     threading.Event().wait(seconds)
     return "held"
+
+@app.activity_trigger(input_name="value")
+async def cling(value: int) -> None:
+    logging.info("clinging")
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+
+@app.orchestration_trigger(context_name="context")
+async def clinging(context: df.DurableOrchestrationContext) -> None:
+    await context.call_activity(cling, 1)
 
 @app.orchestration_trigger(context_name="context")
 async def hello(context: df.DurableOrchestrationContext) -> str:
@@ -147,6 +161,18 @@ async def test_what_draining_cuts_off_has_not_failed(folder: Path, azurite: Azur
             session.get(f"{address}/api/durabletask/instances") as response,
         ):
             assert [each["runtimeStatus"] for each in await response.json()] == ["Running"]
+
+
+async def test_what_does_not_end_does_not_keep_the_worker(folder: Path, azurite: Azurite) -> None:
+    connection = azurite.connection_string
+    with worker(folder, "--drain", "0.1", AzureWebJobsStorage=connection) as process:
+        address = await asyncio.to_thread(lambda: process.address)
+        async with aiohttp.ClientSession() as session:
+            await session.post(f"{address}/api/start/clinging", json=1)
+        await asyncio.to_thread(process.wait_for, "clinging\n")
+        assert await asyncio.to_thread(process.terminate) == 0
+        process.wait_for("are left behind: activity 'cling' of instance")
+        process.wait_for("an async function still runs; it is abandoned")
 
 
 async def test_a_second_signal_ends_at_once(folder: Path, azurite: Azurite) -> None:

@@ -11,7 +11,7 @@ from durable.codec import decode
 from durable.compat.v1.models import OrchestrationRuntimeStatus
 from durable.compat.v2.values import OrchestrationState
 from durable.model.failure import FailureDetails
-from durable.model.instance import InstanceStatus
+from durable.model.instance import Heartbeat, InstanceStatus
 
 
 class DurableOrchestrationStatus:
@@ -44,6 +44,8 @@ class DurableOrchestrationStatus:
         self.scheduled_start_time: datetime | None = None
         self.waiting: str | None = None
         """What it cannot go on without, such as a worker that takes its orchestrator."""
+        self.heartbeats: tuple[Heartbeat, ...] = ()
+        """What its running activities said last, where that was asked for."""
         vars(self).update(others)
 
     @classmethod
@@ -76,6 +78,7 @@ class DurableOrchestrationStatus:
         shown.version, shown.tags = status.version, dict(status.tags)
         shown.scheduled_start_time = status.scheduled_start_time
         shown.waiting = status.waiting
+        shown.heartbeats = status.heartbeats
         return shown
 
     @property
