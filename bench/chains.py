@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.ceiling import Ceiling
-from bench.contenders import DBOS, DURABLETASK, RESTATE, Figures, Measure, ceiling
+from bench.contenders import (
+    DBOS,
+    DURABLETASK,
+    RESTATE,
+    SHORT_CHAIN,
+    Figures,
+    Measure,
+    ceiling,
+)
 from bench.peers.protocol import growth, latencies, percentiles, taken
 from bench.site import Site, durable_task
 from bench.sizes import Sizes
@@ -17,7 +25,6 @@ from bench.sizes import Sizes
 INLINE: Mapping[str, str] = {}
 QUEUED = durable_task(alwaysQueueActivities=True)
 CHAIN = 10
-SHORT_CHAIN = 5
 
 
 def w1(sizes: Sizes) -> dict[str, Measure]:
@@ -26,7 +33,7 @@ def w1(sizes: Sizes) -> dict[str, Measure]:
     def ours(settings: Mapping[str, str]) -> Measure:
         async def run() -> Figures:
             async with Site(settings=settings) as site:
-                await site.timed("chain", [CHAIN] * 3)
+                await warm_up(site, sizes)
                 answer = await site.timed("chain", [CHAIN] * sizes.chains)
                 return percentiles(answer["each"])
 
@@ -34,7 +41,7 @@ def w1(sizes: Sizes) -> dict[str, Measure]:
 
     async def over_http() -> Figures:
         async with Site() as site:
-            await site.timed("chain", [CHAIN] * 3)
+            await warm_up(site, sizes)
             asked = {"name": "chain", "input": CHAIN}
             return await latencies(lambda: site.post("call", asked), sizes.chains)
 
@@ -42,9 +49,9 @@ def w1(sizes: Sizes) -> dict[str, Measure]:
         async def run(it: Ceiling) -> Figures:
             return await latencies(lambda: it.chain(CHAIN, queued=queued), sizes.chains)
 
-        return ceiling(run)
+        return ceiling(run, warm=sizes.warm, queued=queued)
 
-    asked = {"steps": CHAIN, "times": sizes.chains}
+    asked = {"steps": CHAIN, "times": sizes.chains, "warm": sizes.warm}
     return {
         "durable, inline": ours(INLINE),
         "Restate, inline": RESTATE.measure("W1", **asked),
@@ -130,7 +137,7 @@ def w4(sizes: Sizes) -> dict[str, Measure]:
     def ours(steps: int) -> Measure:
         async def run() -> Figures:
             async with Site() as site:
-                await site.timed("chain", [CHAIN] * 3)
+                await warm_up(site, sizes)
                 answer = await site.timed("timed_chain", [steps])
                 return {"seconds": answer["each"][0], **growth(json.loads(answer["outputs"][0]))}
 
@@ -140,15 +147,15 @@ def w4(sizes: Sizes) -> dict[str, Measure]:
         async def run(it: Ceiling) -> Figures:
             return {"seconds": await taken(lambda: it.chain(steps))}
 
-        return ceiling(run)
+        return ceiling(run, warm=sizes.warm)
 
     few, many = sizes.chain, sizes.long_chain
     return {
         "durable, inline": ours(few),
-        "Restate, inline": RESTATE.measure("W4", steps=few),
+        "Restate, inline": RESTATE.measure("W4", steps=few, warm=sizes.warm),
         "ceiling, inline": bare(few),
-        "DBOS": DBOS.measure("W4", steps=few),
-        "durabletask": DURABLETASK.measure("W4", steps=few),
+        "DBOS": DBOS.measure("W4", steps=few, warm=sizes.warm),
+        "durabletask": DURABLETASK.measure("W4", steps=few, warm=sizes.warm),
         f"durable, inline, {many:,}": ours(many),
         f"ceiling, inline, {many:,}": bare(many),
     }
@@ -168,6 +175,11 @@ GROUPED = (
     Variant("grouped and packed", durable_task(checkpointSteps=5), "time_many"),
 )
 """Packed starts, and grouped checkpoints with them, each a line."""
+
+
+async def warm_up(site: Site, sizes: Sizes) -> None:
+    """Azurite takes twice as long for its first thousands of requests, and Python some more."""
+    await site.timed("chain", [SHORT_CHAIN] * sizes.warm, at_once=True)
 
 
 async def all_at_once(site: Site, instances: int, route: str) -> dict[str, Any]:

@@ -29,6 +29,8 @@ Measure = Callable[[], Awaitable[Figures]]
 
 PEER_SECONDS = 90.0
 END_SECONDS = 10.0
+SHORT_CHAIN = 5
+"""Steps of what W2 runs, and of what warms up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,15 @@ class Peer:
     environment: str
     arguments: Callable[[], list[str | Path]] = list
 
-    def measure(self, workload: str, **parameters: Any) -> Measure:
-        """A fresh process, one orchestration to warm up, and the workload."""
+    def measure(self, workload: str, *, warm: int = 0, **parameters: Any) -> Measure:
+        """A fresh process, one orchestration and so many short chains to warm up, and the
+        workload."""
 
         async def run() -> Figures:
             async with self.asked() as ask:
                 await ask("first")
+                if warm:
+                    await ask("W2", instances=warm, steps=SHORT_CHAIN)
                 return await ask(workload, **parameters)
 
         return run
@@ -124,8 +129,11 @@ RESTATE = Peer("Restate", "restate_npm.py", "restate", lambda: [restate_server()
 DURABLETASK = Peer("durabletask in memory", "durabletask_memory.py", "durabletask")
 
 
-def ceiling(work: Callable[[Ceiling], Awaitable[Figures]]) -> Measure:
-    """The bare operations on a fresh Azurite, after a chain to warm up."""
+def ceiling(
+    work: Callable[[Ceiling], Awaitable[Figures]], *, warm: int = 0, queued: bool = False
+) -> Measure:
+    """The bare operations on a fresh Azurite, after a chain and so many short ones to warm up,
+    `queued` or not."""
 
     async def run() -> Figures:
         with Account() as account:
@@ -134,6 +142,7 @@ def ceiling(work: Callable[[Ceiling], Awaitable[Figures]]) -> Measure:
             try:
                 await bare.set_up()
                 await bare.chain(10, queued=True)
+                await bare.chains(warm, SHORT_CHAIN, queued=queued)
                 return await work(bare)
             finally:
                 bare.close()

@@ -11,6 +11,8 @@ class Sizes:
 
     chains: int = 30
     """W1: latencies measured."""
+    warm: int = 200
+    """W1 and W4: chains of five, all at once, before."""
     instances: int = 500
     """W2."""
     fan_out: int = 1_000
@@ -38,6 +40,7 @@ class Sizes:
 FULL = Sizes()
 QUICK = Sizes(
     chains=3,
+    warm=5,
     instances=10,
     fan_out=100,
     large_fan_out=200,
