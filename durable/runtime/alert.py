@@ -1,4 +1,4 @@
-"""What a run waits on while nothing has happened."""
+"""What a run, or a pump, waits on while nothing has happened."""
 
 from __future__ import annotations
 

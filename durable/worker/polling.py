@@ -7,6 +7,7 @@ import heapq
 import math
 
 from durable.ports import Clock
+from durable.runtime.alert import Alert
 
 _BUCKET = 0.1
 _TOLERANCE = 1e-5
@@ -55,7 +56,7 @@ class Wake:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._changed = asyncio.Event()
+        self._changed = Alert(clock)
         self._now = False
         self._moments: list[int] = []
 
@@ -87,7 +88,7 @@ class Wake:
             if end - now < _TOLERANCE:
                 return False
             until = min(end, self._moments[0] * _BUCKET) if self._moments else end
-            await wait(self._changed, self._clock, until - now)
+            await self._changed.within(until - now)
 
     def _passed(self, now: float) -> bool:
         passed = False
