@@ -117,16 +117,15 @@ class Instances(Removal):
         """Append a turn: one transaction on the head's etag, which holds the turn while it is
         short, else with the turn's row, and the inbox.
 
-        `head` is the new state under the etag that was read. `gate` is the gate's etag for a
-        turn that ends the instance: the gate goes with it, if nothing was accepted since.
-        `reduced` are turns that are to stand in place of what they were, and `answers` the ids
-        of updates whose answers come with it.
+        `head` is the new state under the etag that was read; what is long in `stored` is in the
+        `spill` already. `gate` is the gate's etag for a turn that ends the instance: the gate
+        goes with it, if nothing was accepted since. `reduced` are turns that are to stand in
+        place of what they were, and `answers` the ids of updates whose answers come with it.
         Returns the head under its new etag. Raises RowChanged, RowExists or RowMissing when
         another won.
         """
         instance, incarnation = head.instance_id, head.incarnation
-        partition, turn = encode(instance), spill.turn(stored.turn)
-        stored = stored if turn is stored.turn else replace(stored, turn=turn)
+        partition, turn = encode(instance), stored.turn
         text = encode_turn(stored)
         data = spill.payload(text, INLINE_TURN)
         values = {

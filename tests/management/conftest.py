@@ -175,10 +175,11 @@ class World:
             custom_status=commit.custom_status,
             failure=commit.failure,
         )
+        spill = Spill(head.incarnation, nonce)
         await instances.commit(
             after,
-            StoredTurn(commit.turn, ()),
-            spill=Spill(head.incarnation, nonce),
+            StoredTurn(spill.turn(commit.turn), ()),
+            spill=spill,
             consumed=[row.key for row in inbox.rows],
             gate=inbox.gate if commit.status.is_terminal else None,
         )
