@@ -199,3 +199,22 @@ async def test_sub_orchestrations_end_with_the_instance_that_is_replaced() -> No
             Status.TERMINATED,
             Status.TERMINATED,
         ]
+
+
+async def test_who_is_refused_rings_for_a_start_that_nobody_has_rung_for() -> None:
+    hub = MemoryHub()
+    programs(hub)
+    async with hub:
+        hub.sweeping = False
+        with pytest.MonkeyPatch.context() as patch:
+
+            async def dies(queue: str, body: bytes, *, delay: float = 0.0) -> Any:
+                raise asyncio.CancelledError
+
+            patch.setattr(hub.hub.storage.queues, "send", dies)
+            with pytest.raises(asyncio.CancelledError):
+                await hub.outside.start_new("echo", "i", "first")
+        await hub.run(60)
+        assert (await status_of(hub, "i")).runtime_status == Status.PENDING
+        assert await begin(hub, "error") is None
+        assert (await hub.wait("i")).output == '"first"'
