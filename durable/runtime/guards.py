@@ -196,7 +196,6 @@ class Keeper:
         # in the order they came: a simulation has to be repeatable
         self._held: dict[Lease, None] = {}
         self._changed = asyncio.Event()
-        self._wakes_at = math.inf
         self._renewing: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(AT_ONCE)
 
@@ -223,8 +222,7 @@ class Keeper:
     def keep(self, lease: Lease) -> None:
         """See `Keeping`."""
         self._held[lease] = None
-        if lease.next_try < self._wakes_at:
-            self._changed.set()
+        self._changed.set()
 
     def drop(self, lease: Lease) -> None:
         """See `Keeping`."""
@@ -255,7 +253,6 @@ class Keeper:
                 self._renewing.add(task)
                 task.add_done_callback(self._renewing.discard)
             wake = min((lease.next_try for lease in self._held), default=math.inf)
-            self._wakes_at = wake
             if wake == math.inf:
                 await self._changed.wait()
                 continue

@@ -123,7 +123,7 @@ async def test_canaries_in_a_worker_that_says_all_it_can(
     # what is looked for can be found: the payload is in rows and messages, and never in logs
     assert PAYLOAD in kept
     assert PAYLOAD in sent
-    assert "DEBUG" in log
+    assert "Request URL" in log
     assert [each for each in (*secret, PAYLOAD, IN_URI, link_key) if each in log] == []
     _check_log(log)
 
